@@ -1,0 +1,85 @@
+// Every bound of the bus in one place, unit in the name.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace pawl::limits {
+
+// Contract, section 2.
+constexpr size_t name_bytes_max = 128;
+constexpr size_t key_bytes_max = 512;  // UNIQUE and GROUP keys
+constexpr size_t items_per_command_max = 10'000;
+constexpr size_t command_bytes_max = size_t{8} << 20;
+constexpr size_t reply_bytes_max = size_t{8} << 20;
+constexpr size_t payload_bytes_default = size_t{1} << 20;
+constexpr size_t payload_bytes_ceiling = size_t{4} << 20;  // what `payload_max` may be set to
+constexpr size_t headers_per_message_max = 64;
+constexpr size_t reason_bytes_max = 1024;
+constexpr size_t error_text_bytes_max = size_t{16} << 10;  // longer ones are cut, not refused
+constexpr size_t note_bytes_max = 1024;
+constexpr int priority_max = 9;
+constexpr int priority_default = 5;
+constexpr uint32_t attempts_max = 1'000'000;
+constexpr uint32_t attempts_default = 5;
+
+// Times. A duration over a hundred years is a mistake of units.
+constexpr int64_t duration_ms_max = int64_t{100} * 365 * 24 * 3600 * 1000;
+constexpr int64_t wall_ms_max = int64_t{4} * 1000 * 365 * 24 * 3600 * 1000;  // about the year 5970
+constexpr int64_t wait_ms_max = int64_t{24} * 3600 * 1000;
+constexpr int64_t lease_ms_default = int64_t{15} * 60 * 1000;
+constexpr int64_t lease_ms_min = 10;
+constexpr int64_t lease_ms_max = int64_t{30} * 24 * 3600 * 1000;
+constexpr int64_t backoff_base_ms_default = 1000;
+constexpr int64_t backoff_max_ms_default = 10 * 60 * 1000;
+constexpr int64_t release_delay_ms_first = 1000;
+constexpr int64_t clock_step_ms_max = 10'000;  // lease time advances by at most this a turn
+constexpr int64_t clock_persist_ms = 10'000;   // clocks ride in a batch at least this often
+
+// Usage: TOKENS and COST of one report.
+constexpr int64_t usage_max = int64_t{1} << 53;
+
+// Storage.
+constexpr size_t inline_payload_bytes_max = 4096;
+constexpr uint64_t sequence_max = (uint64_t{1} << 51) - 1;
+constexpr uint32_t role_number_max = (uint32_t{1} << 24) - 1;
+
+// Windows.
+constexpr size_t window_entries_min = 16;
+constexpr size_t window_entries_max = 4096;
+constexpr size_t window_entries_total_max = 1'000'000;
+constexpr size_t refill_rows_per_step = 4096;  // rows looked at before a refill yields to the loop
+
+// Work per tick of the core.
+constexpr size_t due_rows_per_tick = 1000;
+constexpr size_t lapses_per_tick = 1000;
+constexpr size_t retention_rows_per_tick = 1000;
+constexpr size_t job_rows_per_step = 1000;
+constexpr size_t list_rows_examined_max = 10'000;
+
+// Retention.
+constexpr int64_t keep_done_ms_default = 10 * 60 * 1000;
+constexpr uint64_t done_bytes_max = uint64_t{64} << 20;
+constexpr int64_t keep_dead_ms = int64_t{30} * 24 * 3600 * 1000;
+constexpr uint64_t dead_bytes_max = uint64_t{1} << 30;
+constexpr uint64_t chronicle_bytes_max = uint64_t{1} << 30;
+
+// Server.
+constexpr size_t connections_default = 10'000;
+constexpr size_t unauthenticated_args_max = 10;
+constexpr size_t unauthenticated_bytes_max = size_t{16} << 10;
+constexpr size_t output_soft_bytes = size_t{8} << 20;   // stop reading this client
+constexpr size_t output_hard_bytes = size_t{64} << 20;  // close it
+constexpr size_t commands_per_turn = 256;               // of one connection
+constexpr size_t bytes_per_turn = size_t{1} << 20;      // of one connection
+constexpr int64_t request_deadline_ms = 30'000;         // a half-sent request
+constexpr int64_t handshake_deadline_ms = 10'000;       // first byte to first whole command, unauthenticated
+constexpr size_t batch_bytes_max = size_t{16} << 20;    // seal early
+
+static_assert(payload_bytes_default <= payload_bytes_ceiling);
+static_assert(payload_bytes_ceiling * 2 <= command_bytes_max, "a push with headers fits in a command");
+static_assert(window_entries_min <= window_entries_max);
+static_assert(output_soft_bytes < output_hard_bytes);
+static_assert(reply_bytes_max + payload_bytes_ceiling < output_hard_bytes);
+
+}  // namespace pawl::limits

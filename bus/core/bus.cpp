@@ -1,0 +1,34 @@
+#include "bus/core/bus.h"
+
+#include <utility>
+
+#include "bus/core/machine.h"
+
+namespace pawl::core {
+
+Bus::Bus(std::unique_ptr<Machine> machine) : machine_(std::move(machine)) {}
+Bus::~Bus() = default;
+
+Result<std::unique_ptr<Bus>> Bus::open(const StateView& committed, const BusConfig& config, ClaimGate& gate) {
+  auto machine = std::make_unique<Machine>(committed, config, gate);
+  if (Status status = machine->open(); !status) return status.error();
+  return std::unique_ptr<Bus>(new Bus(std::move(machine)));
+}
+
+void Bus::begin_turn(Instant now) { machine_->begin_turn(now); }
+Applied Bus::apply(ClientId client, const Operation& operation, Outbox& outbox) {
+  return machine_->apply(client, operation, outbox);
+}
+void Bus::tick(Outbox& outbox) { machine_->tick(outbox); }
+bool Bus::more_work() const { return machine_->more_work(); }
+std::optional<int64_t> Bus::next_wakeup_ms() const { return machine_->next_wakeup_ms(); }
+void Bus::disconnected(ClientId client) { machine_->disconnected(client); }
+bool Bus::has_changes() const { return machine_->has_changes(); }
+size_t Bus::open_bytes() const { return machine_->open_bytes(); }
+uint64_t Bus::open_sequence() const { return machine_->open_sequence(); }
+Batch Bus::seal() { return machine_->seal(); }
+void Bus::committed() { machine_->committed(); }
+BusTotals Bus::totals() const { return machine_->totals(); }
+bool Bus::failed() const { return machine_->failed(); }
+
+}  // namespace pawl::core

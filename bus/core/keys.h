@@ -1,0 +1,127 @@
+// Keys of the tables: numbers big-endian, so that byte order is order.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "bus/base/ids.h"
+
+namespace pawl::core::keys {
+
+inline void append_be(std::string& out, uint64_t value, int bytes) {
+  for (int i = bytes - 1; i >= 0; --i) out += static_cast<char>((value >> (8 * i)) & 0xff);
+}
+inline uint64_t read_be(std::string_view bytes, size_t at, int count) {
+  uint64_t value = 0;
+  for (int i = 0; i < count; ++i)
+    value = (value << 8) | static_cast<uint8_t>(bytes[at + static_cast<size_t>(i)]);
+  return value;
+}
+
+constexpr size_t birth_bytes = 13;
+inline void append_birth(std::string& out, const BirthKey& key) {
+  append_be(out, key.role, 4);
+  append_be(out, key.lane, 1);
+  append_be(out, key.sequence, 8);
+}
+// home, life, blob: role (4) lane (1) sequence (8)
+inline std::string birth(const BirthKey& key) {
+  std::string out;
+  append_birth(out, key);
+  return out;
+}
+inline BirthKey read_birth(std::string_view bytes, size_t at = 0) {
+  return BirthKey{static_cast<uint32_t>(read_be(bytes, at, 4)),
+                  static_cast<uint8_t>(read_be(bytes, at + 4, 1)), read_be(bytes, at + 5, 8)};
+}
+
+// role, count: role (4)
+inline std::string role(uint32_t number) {
+  std::string out;
+  append_be(out, number, 4);
+  return out;
+}
+// mark, and the prefix of home and back lanes: role (4) lane (1)
+inline std::string lane(uint32_t number, uint8_t lane) {
+  std::string out;
+  append_be(out, number, 4);
+  append_be(out, lane, 1);
+  return out;
+}
+// back: role (4) 9-priority (1) sequence (8); value: birth key
+inline std::string back(uint32_t number, int priority, uint64_t sequence) {
+  std::string out;
+  append_be(out, number, 4);
+  append_be(out, static_cast<uint64_t>(9 - priority), 1);
+  append_be(out, sequence, 8);
+  return out;
+}
+// due_bus: bus time (8) sequence (8); value: birth key
+inline std::string due_bus(int64_t at_ms, uint64_t sequence) {
+  std::string out;
+  append_be(out, static_cast<uint64_t>(at_ms), 8);
+  append_be(out, sequence, 8);
+  return out;
+}
+// due_wall: wall time (8) kind (1) sequence (8); value: birth key
+enum class WallKind : uint8_t { due = 0, expire = 1, unique = 2 };
+inline std::string due_wall(int64_t at_ms, WallKind kind, uint64_t sequence) {
+  std::string out;
+  append_be(out, static_cast<uint64_t>(at_ms), 8);
+  append_be(out, static_cast<uint64_t>(kind), 1);
+  append_be(out, sequence, 8);
+  return out;
+}
+// head: role (4) group key; group: the same with length (2) before it and sequence (8) after; unique: role
+// (4) key
+inline std::string named(uint32_t number, std::string_view name) {
+  std::string out;
+  append_be(out, number, 4);
+  out.append(name);
+  return out;
+}
+inline std::string group(uint32_t number, std::string_view name, uint64_t sequence) {
+  std::string out;
+  append_be(out, number, 4);
+  append_be(out, name.size(), 2);
+  out.append(name);
+  append_be(out, sequence, 8);
+  return out;
+}
+// claimed, dead, chronicle: number (8)
+inline std::string number(uint64_t value) {
+  std::string out;
+  append_be(out, value, 8);
+  return out;
+}
+// ended: bus time (8) batch (8)
+inline std::string ended(int64_t at_ms, uint64_t batch) {
+  std::string out;
+  append_be(out, static_cast<uint64_t>(at_ms), 8);
+  append_be(out, batch, 8);
+  return out;
+}
+// invocation: birth key (13) delivery (4)
+inline std::string invocation(const BirthKey& key, uint32_t delivery) {
+  std::string out = birth(key);
+  append_be(out, delivery, 4);
+  return out;
+}
+
+// The smallest key greater than every key that begins with `prefix`; empty: the end of the table.
+inline std::string after_prefix(std::string prefix) {
+  while (!prefix.empty()) {
+    if (static_cast<uint8_t>(prefix.back()) != 0xff) {
+      prefix.back() = static_cast<char>(prefix.back() + 1);
+      return prefix;
+    }
+    prefix.pop_back();
+  }
+  return prefix;
+}
+
+constexpr std::string_view head_row = "head";
+
+}  // namespace pawl::core::keys

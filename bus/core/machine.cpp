@@ -1,0 +1,315 @@
+#include "bus/core/machine.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace pawl::core {
+namespace {
+
+// SplitMix64 (Steele, Lea, Flood 2014): the whole state is one number, which rides in the head row.
+uint64_t next_random(uint64_t& state) {
+  state += 0x9e3779b97f4a7c15U;
+  uint64_t z = state;
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
+  return z ^ (z >> 31);
+}
+
+}  // namespace
+
+Machine::Machine(const StateView& committed, const BusConfig& config, ClaimGate& gate)
+    : view_(committed), config_(config), gate_(gate) {}
+
+Status Machine::open() {
+  std::string value;
+  if (view_.get(Table::meta, chain_key, value)) {
+    const auto link = decode_chain(value);
+    if (!link) return make_error(Code::err, "the chain row is damaged; restore a backup");
+    chain_ = *link;
+  }
+  if (view_.get(Table::meta, keys::head_row, value)) {
+    const auto head = decode<HeadRecord>(value);
+    if (!head) return make_error(Code::err, "the head row is damaged or from a newer pawl");
+    head_ = *head;
+  } else if (chain_.sequence != 0) {
+    return make_error(Code::err, "the head row is missing; restore a backup");
+  } else {
+    head_.jitter = 0x7061776c;  // any fixed seed; what follows depends on the history alone
+  }
+  if (Status status = load_roles(); !status) return status;
+  if (Status status = load_claims(); !status) return status;
+  for (const auto& [name, config] : config_.roles) {
+    if (find_role(name) == nullptr) make_role(name);
+  }
+  find_next_due();
+  if (failed()) return make_error(Code::readonly, "the store cannot be read");
+  return {};
+}
+
+Status Machine::load_roles() {
+  Status status;
+  view_.scan(Table::role, "", "", [&](std::string_view key, std::string_view bytes) {
+    auto record = decode<RoleRecord>(bytes);
+    if (!record || key.size() != 4) {
+      status = make_error(Code::err, "a role row is damaged or from a newer pawl");
+      return false;
+    }
+    auto role = std::make_unique<RoleState>();
+    role->number = static_cast<uint32_t>(keys::read_be(key, 0, 4));
+    role->record = std::move(*record);
+    role->config = &config_.role(role->record.name);
+    if (!role->record.dropped) role_names_[role->record.name] = role.get();
+    roles_[role->number] = std::move(role);
+    return true;
+  });
+  if (!status) return status;
+  std::string value;
+  for (auto& [number, role] : roles_) {
+    if (view_.get(Table::count, keys::role(number), value)) {
+      const auto counts = decode<RoleCounts>(value);
+      if (!counts) return make_error(Code::err, "a count row is damaged or from a newer pawl");
+      role->counts = role->sealed = role->committed = *counts;
+    }
+    for (int index = 0; index < 10; ++index) {
+      const auto lane = static_cast<uint8_t>(index * 2);
+      if (!view_.get(Table::mark, keys::lane(number, lane), value)) continue;
+      if (value.size() != 8) return make_error(Code::err, "a mark row is damaged");
+      role->home[static_cast<size_t>(index)].set_loaded_through(keys::read_be(value, 0, 8));
+    }
+  }
+  return {};
+}
+
+Status Machine::load_claims() {
+  std::vector<std::pair<uint64_t, ClaimedRecord>> rows;
+  bool damaged = false;
+  view_.scan(Table::claimed, keys::number(head_.claimed_low), "",
+             [&](std::string_view key, std::string_view bytes) {
+               auto record = decode<ClaimedRecord>(bytes);
+               damaged = !record || key.size() != 8;
+               if (damaged) return false;
+               rows.emplace_back(keys::read_be(key, 0, 8), std::move(*record));
+               return true;
+             });
+  if (damaged) return make_error(Code::err, "a row of live claims is damaged or from a newer pawl");
+  for (const auto& [batch, record] : rows) {
+    for (const auto& [key, token] : record.claims) {
+      auto message = load(key);
+      if (!message || message->life.place != Place::claimed || message->life.token != token) continue;
+      LiveClaim claim{key, std::move(message->life), HomeFacts(message->home), message->home.max_attempts,
+                      batch};
+      leases_.emplace(claim.life.deadline_ms, key.sequence);
+      claims_.emplace(key.sequence, std::move(claim));
+      ++claim_batches_[batch];
+    }
+  }
+  return {};
+}
+
+void Machine::begin_turn(Instant now) {
+  ++turn_;
+  if (first_turn_) {
+    first_turn_ = false;
+    mono_ms_ = clocks_saved_mono_ms_ = history_mono_ms_ = now.mono_ms;
+  }
+  const int64_t step = std::max<int64_t>(0, now.mono_ms - mono_ms_);
+  mono_ms_ += step;
+  head_.bus_ms += step;
+  // A hang of the process or the disk must lapse nobody who could not be heard meanwhile.
+  head_.lease_ms += std::min(step, limits::clock_step_ms_max);
+  head_.wall_ms = std::max(head_.wall_ms, now.wall_ms);
+  const bool depends = !claims_.empty() || next_due_bus_ms_ != INT64_MAX || next_ended_ms_ != INT64_MAX;
+  if (depends && mono_ms_ - clocks_saved_mono_ms_ >= limits::clock_persist_ms) clocks_due_ = true;
+}
+
+RoleState* Machine::find_role(std::string_view name) {
+  const auto found = role_names_.find(name);
+  return found == role_names_.end() ? nullptr : found->second;
+}
+
+RoleState& Machine::role_by_number(uint32_t number) {
+  const auto found = roles_.find(number);
+  PAWL_CHECK(found != roles_.end());
+  return *found->second;
+}
+
+Result<RoleState*> Machine::role_for_write(std::string_view name) {
+  if (RoleState* role = find_role(name)) return role;
+  if (config_.strict_roles && config_.roles.find(name) == config_.roles.end()) {
+    return make_error(Code::notfound, "role '" + std::string(name) +
+                                          "' is not in pawl.toml, and strict_roles allows no others");
+  }
+  return &make_role(name);
+}
+
+RoleState& Machine::make_role(std::string_view name) {
+  auto role = std::make_unique<RoleState>();
+  role->number = head_.next_role++;
+  PAWL_CHECK(role->number <= limits::role_number_max);
+  role->record.name = std::string(name);
+  role->config = &config_.role(name);
+  // Nothing of it is on disk yet, so its windows cover everything.
+  for (Lane& lane : role->home) lane.set_loaded_through(Lane::everything);
+  for (Lane& lane : role->back) lane.set_loaded_through(Lane::everything);
+  RoleState& made = *role;
+  put_role(made);
+  counts(made);
+  role_names_[made.record.name] = &made;
+  roles_[made.number] = std::move(role);
+  return made;
+}
+
+RoleCounts& Machine::counts(RoleState& role) {
+  if (!role.counts_dirty) {
+    role.counts_dirty = true;
+    dirty_roles_.push_back(&role);
+  }
+  return role.counts;
+}
+
+void Machine::shift(RoleState& role, MessageState from, MessageState to) {
+  RoleCounts& now = counts(role);
+  PAWL_CHECK(now.at(from) > 0);
+  --now.at(from);
+  ++now.at(to);
+}
+
+void Machine::chronicle(std::string_view kind, Headers fields) {
+  EventRecord event;
+  event.at_ms = head_.wall_ms;
+  event.bus_ms = head_.bus_ms;
+  event.kind = std::string(kind);
+  event.fields = std::move(fields);
+  std::string bytes = encode(event);
+  head_.chronicle_bytes += bytes.size();
+  view_.put(Table::chronicle, keys::number(head_.next_event++), std::move(bytes));
+  events_added_ = true;
+}
+
+RoleFacts Machine::facts(const RoleState& role) const {
+  return RoleFacts{role.record.name, role.record.paused, role.record.pause_reason,
+                   role.counts.at(MessageState::ready), role.counts.at(MessageState::claimed)};
+}
+
+uint64_t Machine::jitter(uint64_t below_or_at) { return next_random(head_.jitter) % (below_or_at + 1); }
+
+void Machine::flush_ended() {
+  for (const auto& [at_ms, record] : ended_) {
+    view_.put(Table::ended, keys::ended(at_ms, open_sequence()), encode(record));
+  }
+}
+
+Batch Machine::seal() {
+  flush_ended();
+  ended_.clear();
+  for (RoleState* role : dirty_roles_) {
+    view_.put(Table::count, keys::role(role->number), encode(role->counts));
+    for (int index = 0; index < 10; ++index) {
+      bool& dirty = role->mark_dirty[static_cast<size_t>(index)];
+      if (!dirty) continue;
+      dirty = false;
+      std::string mark;
+      keys::append_be(mark, home_mark(role->home[static_cast<size_t>(index)]), 8);
+      view_.put(Table::mark, keys::lane(role->number, static_cast<uint8_t>(index * 2)), std::move(mark));
+    }
+    role->counts_dirty = false;
+    role->sealed = role->counts;
+  }
+  sealed_roles_ = std::move(dirty_roles_);
+  dirty_roles_.clear();
+
+  if (const auto listed = claim_batches_.find(open_sequence()); listed != claim_batches_.end()) {
+    ClaimedRecord record;
+    for (const auto& [key, token] : batch_claims_) {
+      const auto claim = claims_.find(key.sequence);
+      if (claim != claims_.end() && claim->second.life.token == token) record.claims.emplace_back(key, token);
+    }
+    view_.put(Table::claimed, keys::number(open_sequence()), encode(record));
+  }
+  batch_claims_.clear();
+  head_.claimed_low = claim_batches_.empty() ? open_sequence() + 1 : claim_batches_.begin()->first;
+  view_.put(Table::meta, std::string(keys::head_row), encode(head_));
+  clocks_due_ = false;
+  clocks_saved_mono_ms_ = mono_ms_;
+
+  Batch batch;
+  batch.rows = view_.seal(batch.row_count);
+  batch.link.sequence = chain_.sequence + 1;
+  batch.link.term = chain_.term;
+  batch.link.previous = chain_.hash;
+  batch.link.hash = hash_batch(chain_.hash, batch.link.sequence, batch.link.term, batch.rows);
+  chain_ = batch.link;
+  return batch;
+}
+
+void Machine::committed() {
+  view_.drop_sealed();
+  for (RoleState* role : sealed_roles_) {
+    role->committed = role->sealed;
+    forget_role_if_done(*role);
+  }
+  sealed_roles_.clear();
+}
+
+BusTotals Machine::totals() const {
+  BusTotals totals;
+  totals.batch_sequence = view_.in_flight() ? chain_.sequence - 1 : chain_.sequence;
+  totals.live_claims = claims_.size();
+  totals.waiting = waits_.size();
+  totals.window_entries = window_entries_;
+  totals.done_bytes = head_.done_bytes;
+  totals.dead_bytes = head_.dead_bytes;
+  totals.chronicle_bytes = head_.chronicle_bytes;
+  return totals;
+}
+
+Applied Machine::apply(ClientId client, const Operation& operation, Outbox& outbox) {
+  // Operations that may park reach for the outbox themselves; the others answer at once.
+  struct Visitor {
+    Machine& m;
+    ClientId client;
+    Outbox& outbox;
+    ReplyWriter& writer() const { return outbox.reply_to(client); }
+    static Applied done() { return Applied::replied; }
+
+    Applied operator()(const op::Push& o) const { return m.apply_push(o, writer()), done(); }
+    Applied operator()(const op::MultiPush& o) const { return m.apply_multi_push(o, writer()), done(); }
+    Applied operator()(const op::Claim& o) const { return m.apply_claim(client, o, outbox); }
+    Applied operator()(const op::Ack& o) const { return m.apply_ack(client, o, writer(), outbox), done(); }
+    Applied operator()(const op::MultiAck& o) const { return m.apply_multi_ack(o, writer()), done(); }
+    Applied operator()(const op::Fail& o) const { return m.apply_fail(o, writer()), done(); }
+    Applied operator()(const op::Extend& o) const { return m.apply_extend(o, writer()), done(); }
+    Applied operator()(const op::Release& o) const { return m.apply_release(o, writer()), done(); }
+    Applied operator()(const op::Cancel& o) const { return m.apply_cancel(o, writer()), done(); }
+    Applied operator()(const op::CancelFilter& o) const { return m.apply_cancel_filter(client, o, outbox); }
+    Applied operator()(const op::Move& o) const { return m.apply_move(o, writer()), done(); }
+    Applied operator()(const op::Get& o) const { return m.apply_get(o.id, false, writer()), done(); }
+    Applied operator()(const op::GetResult& o) const { return m.apply_get_result(client, o, outbox); }
+    Applied operator()(const op::Transaction& o) const { return m.apply_transaction(o, writer()), done(); }
+    Applied operator()(const op::List& o) const { return m.apply_list(o, writer()), done(); }
+    Applied operator()(const op::Roles&) const { return m.apply_roles(writer()), done(); }
+    Applied operator()(const op::RoleInfo& o) const { return m.apply_role_info(o, writer()), done(); }
+    Applied operator()(const op::RoleDrop& o) const { return m.apply_role_drop(o, writer()), done(); }
+    Applied operator()(const op::Pause& o) const { return m.apply_pause(o, writer(), outbox), done(); }
+    Applied operator()(const op::Resume& o) const { return m.apply_resume(o, writer(), outbox), done(); }
+    Applied operator()(const op::DeadList& o) const { return m.apply_dead_list(o, writer()), done(); }
+    Applied operator()(const op::DeadGet& o) const { return m.apply_dead_get(o, writer()), done(); }
+    Applied operator()(const op::DeadCount& o) const { return m.apply_dead_count(client, o, outbox); }
+    Applied operator()(const op::DeadGroups& o) const { return m.apply_dead_groups(client, o, outbox); }
+    Applied operator()(const op::DeadReplay& o) const { return m.apply_dead_replay(client, o, outbox); }
+    Applied operator()(const op::DeadEdit& o) const { return m.apply_dead_edit(o, writer()), done(); }
+    Applied operator()(const op::DeadDrop& o) const { return m.apply_dead_drop(client, o, outbox); }
+    Applied operator()(const op::Explain& o) const { return m.apply_explain(o, writer()), done(); }
+    Applied operator()(const op::Events& o) const { return m.apply_events(client, o, outbox); }
+    Applied operator()(const op::Info&) const {
+      writer().error(make_error(Code::err, "INFO is answered by the server"));
+      return done();
+    }
+    Applied operator()(const op::Unclaim& o) const { return m.apply_unclaim(o), done(); }
+  };
+  const Applied applied = std::visit(Visitor{*this, client, outbox}, operation);
+  serve_ready(outbox);
+  return applied;
+}
+
+}  // namespace pawl::core

@@ -1,0 +1,368 @@
+// The inside of Bus: everything between an operation and the rows that it writes.
+// One class, cut by family over several files:
+//   machine.cpp   opening, turns, sealing, roles      push.cpp    entering
+//   claim.cpp     taking, windows                     settle.cpp  leaving a claim
+//   ends.cpp      placing, groups, ends               change.cpp  cancel, move
+//   dead.cpp      dead letters                        read.cpp    get, list, explain, roles
+//   timers.cpp    clocks, due rows, lapses, retention waits.cpp   parked commands, events
+#pragma once
+
+#include <array>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "bus/base/result.h"
+#include "bus/core/bus.h"
+#include "bus/core/keys.h"
+#include "bus/core/lanes.h"
+#include "bus/core/overlay.h"
+#include "bus/core/records.h"
+
+namespace pawl::core {
+
+struct RoleState {
+  uint32_t number = 0;
+  RoleRecord record;
+  const RoleConfig* config = nullptr;
+  RoleCounts counts;     // as of the open batch
+  RoleCounts sealed;     // as of the batch in flight
+  RoleCounts committed;  // what status reads show
+  bool counts_dirty = false;
+  std::array<Lane, 10> home;  // by 9 - priority
+  std::array<Lane, 10> back;
+  std::array<bool, 10> mark_dirty{};
+  // Totals at each of the last six ten-second marks, for rates a minute; oldest first.
+  std::deque<RoleCounts> history;
+};
+
+// What the end of a message needs of its home row.
+struct HomeFacts {
+  std::string unique;
+  int64_t unique_until_ms = 0;
+  std::string group;
+  uint64_t bytes = 0;
+  bool has_blob = false;
+
+  explicit HomeFacts(const HomeRecord& home)
+      : unique(home.unique),
+        unique_until_ms(home.unique_until_ms),
+        group(home.group),
+        bytes(home.bytes()),
+        has_blob(home.blob_bytes != 0) {}
+};
+
+struct LiveClaim {
+  BirthKey key;
+  LifeRecord life;
+  HomeFacts home;
+  uint32_t max_attempts = 0;  // 0: the role's
+  uint64_t batch = 0;         // whose row in `claimed` lists it
+};
+
+struct Loaded {
+  BirthKey key;
+  HomeRecord home;
+  LifeRecord life;
+  bool fresh = false;  // no life row: ready in its home lane
+};
+
+struct Granted {
+  BirthKey key;
+  const RoleState* role = nullptr;
+  LifeRecord life;
+  HomeRecord home;
+};
+
+struct ClaimAsk {
+  std::string_view daemon;
+  std::vector<std::string_view> roles;
+  size_t count = 1;
+  std::optional<int64_t> lease_ms;
+};
+
+struct ClaimOutcome {
+  std::vector<Granted> granted;
+  bool loading = false;            // a window was still being filled
+  bool all_held = false;           // a guard holds every role
+  std::optional<Verdict> verdict;  // of the one that passes first
+};
+
+enum class WaitKind : uint8_t { claim, result, events };
+struct Wait {
+  uint64_t number = 0;  // order of arrival
+  ClientId client = 0;
+  WaitKind kind = WaitKind::claim;
+  int64_t deadline_mono_ms = 0;
+  bool until_loaded = false;  // a claim without WAIT that met a window being filled
+  std::string daemon;
+  std::vector<std::string> roles;
+  size_t count = 1;
+  std::optional<int64_t> lease_ms;
+  BirthKey key;        // result
+  uint64_t after = 0;  // events
+  std::string event_kind;
+};
+
+// Work over many rows, a slice a tick. True when it has replied.
+using Job = std::function<bool(Outbox&)>;
+struct JobEntry {
+  ClientId client = 0;
+  bool reads_only = false;  // may be dropped with its client
+  Job step;
+};
+
+class Machine {
+ public:
+  Machine(const StateView& committed, const BusConfig& config, ClaimGate& gate);
+  Status open();
+
+  // machine.cpp
+  void begin_turn(Instant now);
+  Applied apply(ClientId client, const Operation& operation, Outbox& outbox);
+  Batch seal();
+  void committed();
+  bool has_changes() const { return !view_.open_empty() || clocks_due_; }
+  size_t open_bytes() const { return view_.open_bytes(); }
+  uint64_t open_sequence() const { return chain_.sequence + 1; }
+  bool failed() const { return view_.failed() || damaged_; }
+  BusTotals totals() const;
+  // timers.cpp
+  void tick(Outbox& outbox);
+  bool more_work() const { return more_work_; }
+  std::optional<int64_t> next_wakeup_ms() const;
+  // waits.cpp
+  void disconnected(ClientId client);
+
+ private:
+  // ---- machine.cpp: roles, chronicle
+  RoleState* find_role(std::string_view name);
+  RoleState& role_by_number(uint32_t number);
+  Result<RoleState*> role_for_write(std::string_view name);
+  RoleState& make_role(std::string_view name);
+  void put_role(const RoleState& role) {
+    view_.put(Table::role, keys::role(role.number), encode(role.record));
+  }
+  RoleCounts& counts(RoleState& role);
+  void shift(RoleState& role, MessageState from, MessageState to);
+  void chronicle(std::string_view kind, Headers fields);
+  RoleFacts facts(const RoleState& role) const;
+  Status load_roles();
+  Status load_claims();
+  uint64_t jitter(uint64_t below_or_at);
+  void flush_ended();
+
+  // ---- push.cpp
+  void apply_push(const op::Push& push, ReplyWriter& writer);
+  void apply_multi_push(const op::MultiPush& push, ReplyWriter& writer);
+  BirthKey push_message(RoleState& role, const op::Push& push);
+  void put_new_parked(RoleState& role, const BirthKey& key, const op::Push& push, const HomeRecord& home,
+                      bool behind_head);
+  std::optional<BirthKey> unique_holder(const RoleState& role, std::string_view unique) const;
+  void hold_unique(const RoleState& role, const BirthKey& key, std::string_view unique, int64_t until_ms);
+  void apply_transaction(const op::Transaction& transaction, ReplyWriter& writer);
+  std::optional<Error> check_transaction(const op::Transaction& transaction);
+
+  // ---- claim.cpp
+  Applied apply_claim(ClientId client, const op::Claim& claim, Outbox& outbox);
+  ClaimOutcome take(const ClaimAsk& ask);
+  void write_claims(ClientId client, const ClaimOutcome& outcome, ReplyWriter& writer, Outbox& outbox);
+  Granted grant(RoleState& role, const LaneEntry& entry, bool from_home, HomeRecord home,
+                const ClaimAsk& ask);
+  size_t first_turn(std::string_view daemon, const std::vector<std::string_view>& roles);
+  void served(std::string_view daemon, const RoleState& role);
+  Error refusal(const Verdict& verdict) const;
+  enum class Peek : uint8_t { found, nothing, loading };
+  Peek peek(RoleState& role, Lane*& lane, bool& from_home, int& index);
+  void refill(RoleState& role, int index, bool home);
+  void refill_home(RoleState& role, int index, Lane& lane);
+  void refill_back(RoleState& role, int index, Lane& lane);
+  void offer(RoleState& role, Lane& lane, const LaneEntry& entry);
+  void leave_window(Lane& lane, uint64_t sequence);
+  void shrink_windows();
+  uint64_t home_mark(const Lane& lane) const;
+
+  // ---- settle.cpp
+  LiveClaim* find_claim(std::string_view id, std::string_view token);
+  void charge(LifeRecord& life, const op::Usage& usage);
+  void charge_lost(std::string_view id, std::string_view token, const op::Usage& usage);
+  void write_lost(std::string_view id, ReplyWriter& writer);
+  void apply_ack(ClientId client, const op::Ack& ack, ReplyWriter& writer, Outbox& outbox);
+  void apply_multi_ack(const op::MultiAck& ack, ReplyWriter& writer);
+  void apply_fail(const op::Fail& fail, ReplyWriter& writer);
+  void apply_extend(const op::Extend& extend, ReplyWriter& writer);
+  void apply_release(const op::Release& release, ReplyWriter& writer);
+  void apply_unclaim(const op::Unclaim& unclaim);
+  void acknowledge(LiveClaim& claim, std::string_view result);
+  void fail_claim(LiveClaim& claim, const op::Fail& fail, ReplyWriter& writer);
+  void spend(LifeRecord& life, ErrorClass error_class);
+  int64_t backoff_ms(const RoleState& role, ErrorClass error_class, uint32_t before);
+  void lapse(LiveClaim& claim);
+  void release_claim(LiveClaim& claim, int64_t delay_ms);
+  // The claim is over: out of the live set, its invocation on record. `claim` is gone afterwards.
+  LifeRecord close_claim(LiveClaim& claim, Outcome outcome, ErrorClass error_class, std::string_view text);
+  void drop_live(LiveClaim& claim);
+  uint32_t max_attempts(const RoleState& role, uint32_t own) const;
+
+  // ---- ends.cpp
+  std::optional<Loaded> load(const BirthKey& key);
+  std::optional<Loaded> load(std::string_view id);
+  bool read_payload(Loaded& message);
+  void put_life(const BirthKey& key, const LifeRecord& life) {
+    view_.put(Table::life, keys::birth(key), encode(life));
+  }
+  void place_back(RoleState& role, const BirthKey& key, LifeRecord& life);
+  void place_due(const BirthKey& key, LifeRecord& life, int64_t at_ms, bool wall);
+  void erase_due(const BirthKey& key, LifeRecord& life);
+  // Takes a scheduled or ready message out of lanes, schedules and group rows; its group head stays.
+  void unplace(const Loaded& message, LifeRecord& life);
+  bool is_group_head(uint32_t role, std::string_view group, const BirthKey& key) const;
+  bool join_group(RoleState& role, std::string_view group, const BirthKey& key);
+  void leave_group(RoleState& role, std::string_view group, const BirthKey& key);
+  void promote_next(RoleState& role, std::string_view group);
+  // The message, in state `from` and in no index any more, ends. Not for dead letters.
+  void end_message(const BirthKey& key, LifeRecord& life, const HomeFacts& home, MessageState from,
+                   Place end);
+  void bury(const BirthKey& key, LifeRecord& life, const HomeFacts& home, MessageState from);
+  void free_keys(const BirthKey& key, LifeRecord& life, const HomeFacts& home);
+  void purge(const EndedItem& item);
+  void purge_rows(const BirthKey& key, bool has_blob, uint32_t invocations);
+  void forget_role_if_done(RoleState& role);
+
+  // ---- change.cpp
+  void apply_cancel(const op::Cancel& cancel, ReplyWriter& writer);
+  MessageState cancel_message(Loaded& message, std::string_view reason);
+  Applied apply_cancel_filter(ClientId client, const op::CancelFilter& filter, Outbox& outbox);
+  void apply_move(const op::Move& move, ReplyWriter& writer);
+  void relocate(Loaded& message, uint8_t priority, RoleState& to, bool moves_key);
+  void apply_pause(const op::Pause& pause, ReplyWriter& writer, Outbox& outbox);
+  void apply_resume(const op::Resume& resume, ReplyWriter& writer, Outbox& outbox);
+  void apply_role_drop(const op::RoleDrop& drop, ReplyWriter& writer);
+  void expire_message(Loaded& message);
+
+  // ---- dead.cpp
+  struct DeadQuery;
+  bool dead_matches(const DeadQuery& query, const DeadRecord& record);
+  void apply_dead_list(const op::DeadList& list, ReplyWriter& writer);
+  void apply_dead_get(const op::DeadGet& get, ReplyWriter& writer);
+  Applied apply_dead_count(ClientId client, const op::DeadCount& count, Outbox& outbox);
+  Applied apply_dead_groups(ClientId client, const op::DeadGroups& groups, Outbox& outbox);
+  Applied apply_dead_replay(ClientId client, const op::DeadReplay& replay, Outbox& outbox);
+  void apply_dead_edit(const op::DeadEdit& edit, ReplyWriter& writer);
+  Applied apply_dead_drop(ClientId client, const op::DeadDrop& drop, Outbox& outbox);
+  std::optional<Error> load_dead_ids(const std::vector<std::string_view>& ids, std::vector<Loaded>& out);
+  bool replay_one(Loaded& message, RoleState* to, bool reset, bool dry_run);
+  void drop_dead(const Loaded& message);
+  void write_dead(const DeadRecord& record, const Loaded& message, ReplyWriter& writer);
+  bool scan_dead(uint64_t& next, size_t rows, const std::function<bool(uint64_t, const DeadRecord&)>& sink);
+
+  // ---- read.cpp
+  void apply_get(std::string_view id, bool dead_only, ReplyWriter& writer);
+  void write_message(Loaded& message, ReplyWriter& writer);
+  std::vector<InvocationRecord> invocations(const Loaded& message);
+  void apply_list(const op::List& list, ReplyWriter& writer);
+  // Up to `rows` keys of a role in a state, from `cursor` on; the cursor is "0" when none are left.
+  void enumerate(RoleState& role, MessageState state, std::string& cursor, size_t rows,
+                 std::vector<BirthKey>& out);
+  void enumerate_ready(RoleState& role, int& phase, std::string& key, size_t rows,
+                       std::vector<BirthKey>& out);
+  void enumerate_scheduled(RoleState& role, int& phase, std::string& key, size_t rows,
+                           std::vector<BirthKey>& out);
+  void enumerate_ended(RoleState& role, MessageState state, int& phase, std::string& key, size_t rows,
+                       std::vector<BirthKey>& out);
+  void apply_explain(const op::Explain& explain, ReplyWriter& writer);
+  void apply_roles(ReplyWriter& writer);
+  void apply_role_info(const op::RoleInfo& info, ReplyWriter& writer);
+  void write_role(RoleState& role, ReplyWriter& writer);
+  std::optional<int64_t> oldest_ready_ms(RoleState& role);
+  int64_t wall_of_bus(int64_t bus_ms) const { return head_.wall_ms + (bus_ms - head_.bus_ms); }
+  int64_t wall_of_lease(int64_t lease_ms) const { return head_.wall_ms + (lease_ms - head_.lease_ms); }
+  int64_t due_on_wall_ms(const LifeRecord& life) const {
+    return life.due_on_wall ? life.due_ms : wall_of_bus(life.due_ms);
+  }
+
+  // ---- timers.cpp
+  size_t fire_due_bus();
+  size_t fire_due_wall();
+  void fire_due(const BirthKey& key);
+  size_t sweep_lapses();
+  size_t retain_done();
+  size_t retain_dead();
+  size_t retain_chronicle();
+  void alarm(uint8_t bit, bool near, std::string_view what);
+  void run_jobs(Outbox& outbox);
+  void load_windows(Outbox& outbox);
+  void turn_history();
+  void find_next_due();
+  int64_t first_time(Table table, std::string_view from) const;
+
+  // ---- waits.cpp
+  Wait& park(ClientId client, WaitKind kind, int64_t wait_ms);
+  void unpark(uint64_t number);
+  void serve_ready(Outbox& outbox);
+  bool serve_claim_wait(Wait& wait, Outbox& outbox, bool last_chance);
+  void serve_results(Outbox& outbox);
+  void serve_events(Outbox& outbox);
+  void end_waits(Outbox& outbox);
+  Applied apply_get_result(ClientId client, const op::GetResult& get, Outbox& outbox);
+  Applied apply_events(ClientId client, const op::Events& events, Outbox& outbox);
+  void write_result(Loaded& message, ReplyWriter& writer);
+  // False, and nothing written, when there is nothing to tell.
+  bool write_events(uint64_t after, size_t count, std::string_view kind, bool even_if_empty, ClientId client,
+                    Outbox& outbox);
+  Applied start_job(ClientId client, bool reads_only, Job job, Outbox& outbox);
+  void readied(const RoleState& role) { readied_.insert(role.record.name); }
+
+  Overlay view_;
+  const BusConfig config_;
+  ClaimGate& gate_;
+  HeadRecord head_;
+  ChainLink chain_;
+  int64_t mono_ms_ = 0;
+  bool first_turn_ = true;
+  uint64_t turn_ = 0;
+  bool clocks_due_ = false;
+  int64_t clocks_saved_mono_ms_ = 0;
+  bool damaged_ = false;  // a row that must decode did not
+  bool more_work_ = false;
+
+  std::map<uint32_t, std::unique_ptr<RoleState>> roles_;
+  std::map<std::string, RoleState*, std::less<>> role_names_;
+  std::unordered_map<uint64_t, LiveClaim> claims_;             // by sequence
+  std::set<std::pair<int64_t, uint64_t>> leases_;              // deadline in lease time, sequence
+  std::map<uint64_t, size_t> claim_batches_;                   // batch → live claims that it lists
+  std::map<std::string, uint32_t, std::less<>> daemon_turns_;  // cache of table daemon
+  size_t window_entries_ = 0;
+
+  int64_t next_due_bus_ms_ = 0;
+  int64_t next_due_wall_ms_ = 0;
+  int64_t next_ended_ms_ = 0;  // bus time
+  int64_t history_mono_ms_ = 0;
+
+  // Of the open batch.
+  std::map<int64_t, EndedRecord> ended_;  // by the bus time when retention may take them
+  std::vector<std::pair<BirthKey, uint64_t>> batch_claims_;
+  std::vector<RoleState*> dirty_roles_;
+  std::vector<RoleState*> sealed_roles_;
+
+  uint64_t next_wait_ = 1;
+  std::map<uint64_t, Wait> waits_;
+  std::unordered_map<ClientId, uint64_t> wait_of_client_;
+  std::set<std::pair<int64_t, uint64_t>> wait_deadlines_;  // monotonic
+  std::map<std::string, std::set<uint64_t>, std::less<>> role_waits_;
+  std::map<uint64_t, std::set<uint64_t>> result_waits_;  // by sequence
+  std::set<uint64_t> event_waits_;
+  std::set<uint64_t> loading_waits_;       // claims that met a window being filled
+  std::set<std::string> readied_;          // roles with something new to claim
+  std::vector<uint64_t> ended_sequences_;  // that somebody waits for
+  bool events_added_ = false;
+  std::deque<JobEntry> jobs_;
+};
+
+}  // namespace pawl::core

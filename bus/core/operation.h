@@ -1,0 +1,221 @@
+// What clients may ask of the core, decoded. Views point into the connection's
+// buffer and live until Bus::apply returns; the core copies what it keeps.
+//
+// The decoder has already checked: names, ids' and tokens' alphabet, numbers and
+// their ranges, option words, item counts. It has not checked sizes against
+// `payload_max` (guard "size") nor whether an id exists.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "bus/base/limits.h"
+#include "bus/core/words.h"
+
+namespace pawl::core::op {
+
+using Text = std::string_view;
+
+struct Push {
+  Text role;
+  Text payload;
+  int priority = limits::priority_default;
+  std::optional<int64_t> delay_ms;  // bus time, from now
+  std::optional<int64_t> at_ms;     // wall time; never together with delay_ms
+  std::optional<Text> unique;
+  std::optional<int64_t> unique_for_ms;
+  std::optional<Text> group;
+  std::optional<uint32_t> max_attempts;
+  std::optional<int64_t> lease_ms;
+  std::optional<int64_t> expire_ms;  // from the push
+  std::vector<std::pair<Text, Text>> headers;
+};
+
+struct MultiPush {
+  Text role;
+  std::vector<Text> payloads;
+};
+
+struct Claim {
+  Text daemon;
+  std::vector<Text> roles;
+  size_t count = 1;
+  std::optional<int64_t> wait_ms;  // nothing: answer at once
+  std::optional<int64_t> lease_ms;
+};
+
+// Totals of this delivery so far.
+struct Usage {
+  std::optional<int64_t> tokens;
+  std::optional<int64_t> cost;  // micro-dollars
+};
+
+struct Next {
+  std::vector<Text> roles;
+  size_t count = 1;
+  std::optional<int64_t> lease_ms;
+};
+
+struct Ack {
+  Text id;
+  Text token;
+  Text result;
+  Usage usage;
+  std::optional<Next> next;
+};
+
+struct MultiAck {
+  std::vector<std::pair<Text, Text>> items;  // id, token
+};
+
+struct Fail {
+  Text id;
+  Text token;
+  ErrorClass error_class = ErrorClass::unknown;
+  Text text;
+  std::optional<int64_t> retry_in_ms;
+  bool dead = false;
+  Usage usage;
+};
+
+struct Extend {
+  Text id;
+  Text token;
+  std::optional<int64_t> lease_ms;
+  std::optional<std::pair<int64_t, Text>> progress;  // percent 0 to 100, note
+  Usage usage;
+};
+
+struct Release {
+  Text id;
+  Text token;
+  std::optional<int64_t> delay_ms;
+};
+
+struct Cancel {
+  Text id;
+  Text reason;
+};
+
+struct CancelFilter {
+  Text role;
+  std::optional<MessageState> state;  // scheduled, ready or claimed; nothing: all three
+  std::optional<size_t> limit;
+};
+
+struct Move {
+  Text id;
+  std::optional<int> priority;
+  std::optional<Text> to_role;
+};
+
+struct Get {
+  Text id;
+};
+
+struct GetResult {
+  Text id;
+  std::optional<int64_t> wait_ms;
+};
+
+using TransactionItem = std::variant<Push, Ack, Fail>;
+struct Transaction {
+  std::vector<TransactionItem> items;
+};
+
+struct List {
+  Text role;
+  MessageState state = MessageState::ready;
+  Text cursor;  // "0": from the start
+  size_t count = 100;
+};
+
+struct Roles {};
+struct RoleInfo {
+  Text role;
+};
+struct RoleDrop {
+  Text role;
+};
+struct Pause {
+  Text role;
+  Text reason;
+};
+struct Resume {
+  Text role;
+};
+
+struct DeadFilter {
+  std::optional<Text> role;
+  std::optional<ErrorClass> error_class;
+  std::optional<Text> fingerprint;
+  std::optional<int64_t> since_ms;  // wall time of the death
+  std::optional<Text> match;        // a substring of the error text or the payload
+};
+
+struct DeadList {
+  DeadFilter filter;
+  Text cursor = "0";
+  size_t count = 100;
+};
+struct DeadGet {
+  Text id;
+};
+struct DeadCount {
+  DeadFilter filter;
+};
+struct DeadGroups {
+  DeadFilter filter;
+};
+struct DeadReplay {
+  std::vector<Text> ids;  // or, when empty, the filter
+  DeadFilter filter;
+  std::optional<size_t> limit;
+  std::optional<Text> to_role;
+  bool reset = false;
+  bool dry_run = false;
+};
+struct DeadEdit {
+  Text id;
+  Text payload;
+};
+struct DeadDrop {
+  std::vector<Text> ids;  // or, when empty, the filter
+  DeadFilter filter;
+};
+
+struct Explain {
+  Text id;
+};
+
+struct Events {
+  std::optional<uint64_t> after;  // nothing: "$", only what comes from now on
+  size_t count = 100;
+  std::optional<int64_t> wait_ms;
+  Text kind;  // empty: all; "message" also selects "message.retry"
+};
+
+// Status reads: answered from committed values, never wait.
+struct Info {};
+
+// Not on the wire. The server's: claims of a reply that could not be delivered.
+struct Unclaim {
+  std::vector<std::pair<std::string_view, std::string_view>> items;  // id, token
+};
+
+}  // namespace pawl::core::op
+
+namespace pawl::core {
+
+using Operation =
+    std::variant<op::Push, op::MultiPush, op::Claim, op::Ack, op::MultiAck, op::Fail, op::Extend, op::Release,
+                 op::Cancel, op::CancelFilter, op::Move, op::Get, op::GetResult, op::Transaction, op::List,
+                 op::Roles, op::RoleInfo, op::RoleDrop, op::Pause, op::Resume, op::DeadList, op::DeadGet,
+                 op::DeadCount, op::DeadGroups, op::DeadReplay, op::DeadEdit, op::DeadDrop, op::Explain,
+                 op::Events, op::Info, op::Unclaim>;
+
+}  // namespace pawl::core

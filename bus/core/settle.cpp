@@ -1,0 +1,335 @@
+// Leaving a claim: ACK, FAIL, EXTEND, RELEASE, and the lapse of a lease.
+#include <algorithm>
+#include <utility>
+
+#include "bus/base/parse.h"
+#include "bus/core/fingerprint.h"
+#include "bus/core/machine.h"
+
+namespace pawl::core {
+namespace {
+
+std::string_view without_boot(std::string_view daemon) { return daemon.substr(0, daemon.find('@')); }
+
+// At most `max` bytes, not ending inside a UTF-8 sequence.
+std::string cut_text(std::string_view text, size_t max) {
+  if (text.size() <= max) return std::string(text);
+  size_t end = max;
+  while (end > 0 && (static_cast<uint8_t>(text[end]) & 0xc0) == 0x80) --end;
+  return std::string(text.substr(0, end));
+}
+
+}  // namespace
+
+LiveClaim* Machine::find_claim(std::string_view id, std::string_view token) {
+  const auto key = decode_id(id);
+  const auto number = decode_token(token);
+  if (!key || !number) return nullptr;
+  const auto found = claims_.find(key->sequence);
+  if (found == claims_.end() || found->second.key != *key || found->second.life.token != *number)
+    return nullptr;
+  return &found->second;
+}
+
+void Machine::charge(LifeRecord& life, const op::Usage& usage) {
+  RoleCounts& now = counts(role_by_number(life.role));
+  // Totals of the delivery so far: only what exceeds the last report is new.
+  const auto more = [](uint64_t& known, const std::optional<int64_t>& total) -> uint64_t {
+    if (!total || static_cast<uint64_t>(*total) <= known) return 0;
+    const uint64_t added = static_cast<uint64_t>(*total) - known;
+    known = static_cast<uint64_t>(*total);
+    return added;
+  };
+  now.tokens += more(life.tokens, usage.tokens);
+  now.cost += more(life.cost, usage.cost);
+}
+
+// The work was done, whoever holds the message now: what it used is charged to the delivery that used it.
+void Machine::charge_lost(std::string_view id, std::string_view token, const op::Usage& usage) {
+  if (!usage.tokens && !usage.cost) return;
+  const auto number = decode_token(token);
+  auto message = number ? load(id) : std::nullopt;
+  if (!message || message->fresh) return;
+  if (message->life.token == *number && message->life.place != Place::claimed) {
+    charge(message->life, usage);
+    put_life(message->key, message->life);
+  }
+  for (InvocationRecord& record : invocations(*message)) {
+    if (record.token != *number) continue;
+    LifeRecord of_delivery;
+    of_delivery.role = message->life.role;
+    of_delivery.tokens = record.tokens;
+    of_delivery.cost = record.cost;
+    // The newest delivery stands in both records and is charged once.
+    if (message->life.token != *number) charge(of_delivery, usage);
+    record.tokens = std::max(of_delivery.tokens, static_cast<uint64_t>(usage.tokens.value_or(0)));
+    record.cost = std::max(of_delivery.cost, static_cast<uint64_t>(usage.cost.value_or(0)));
+    view_.put(Table::invocation, keys::invocation(message->key, record.delivery), encode(record));
+  }
+}
+
+void Machine::write_lost(std::string_view id, ReplyWriter& writer) {
+  writer.error(make_error(Code::lost, "the claim on " + std::string(id) +
+                                          " is not yours any more; drop the work and claim again"));
+}
+
+uint32_t Machine::max_attempts(const RoleState& role, uint32_t own) const {
+  return own != 0 ? own : role.config->max_attempts;
+}
+
+void Machine::apply_ack(ClientId client, const op::Ack& ack, ReplyWriter& writer, Outbox& outbox) {
+  LiveClaim* claim = find_claim(ack.id, ack.token);
+  if (claim == nullptr) {
+    charge_lost(ack.id, ack.token, ack.usage);
+    return write_lost(ack.id, writer);
+  }
+  const std::string daemon = claim->life.daemon;
+  charge(claim->life, ack.usage);
+  acknowledge(*claim, ack.result);
+  if (!ack.next) return writer.simple("OK");
+  const ClaimAsk ask{daemon, ack.next->roles, ack.next->count, ack.next->lease_ms};
+  write_claims(client, take(ask), writer, outbox);
+}
+
+void Machine::apply_multi_ack(const op::MultiAck& ack, ReplyWriter& writer) {
+  writer.array(ack.items.size());
+  for (const auto& [id, token] : ack.items) {
+    LiveClaim* claim = find_claim(id, token);
+    if (claim == nullptr) {
+      writer.simple("LOST");
+      continue;
+    }
+    acknowledge(*claim, "");
+    writer.simple("OK");
+  }
+}
+
+void Machine::acknowledge(LiveClaim& claim, std::string_view result) {
+  const BirthKey key = claim.key;
+  const HomeFacts home = claim.home;
+  claim.life.crashes_in_row = 0;
+  LifeRecord life = close_claim(claim, Outcome::done, ErrorClass::unknown, "");
+  life.result = std::string(result);
+  ++counts(role_by_number(life.role)).done;
+  end_message(key, life, home, MessageState::claimed, Place::done);
+}
+
+void Machine::drop_live(LiveClaim& claim) {
+  leases_.erase({claim.life.deadline_ms, claim.key.sequence});
+  const auto batch = claim_batches_.find(claim.batch);
+  PAWL_CHECK(batch != claim_batches_.end());
+  if (--batch->second == 0) {
+    if (batch->first != open_sequence()) view_.erase(Table::claimed, keys::number(batch->first));
+    claim_batches_.erase(batch);
+  }
+  claims_.erase(claim.key.sequence);
+}
+
+LifeRecord Machine::close_claim(LiveClaim& claim, Outcome outcome, ErrorClass error_class,
+                                std::string_view text) {
+  LifeRecord life = std::move(claim.life);
+  const BirthKey key = claim.key;
+  claim.life.deadline_ms = life.deadline_ms;
+  drop_live(claim);
+  // A success needs no row of its own: the life row says who did it and when.
+  if (outcome != Outcome::done) {
+    InvocationRecord record;
+    record.delivery = life.deliveries;
+    record.token = life.token;
+    record.daemon = life.daemon;
+    record.start_ms = life.claimed_at_ms;
+    record.end_ms = head_.wall_ms;
+    record.outcome = outcome;
+    record.error_class = error_class;
+    record.error_text = std::string(text);
+    record.tokens = life.tokens;
+    record.cost = life.cost;
+    view_.put(Table::invocation, keys::invocation(key, life.deliveries), encode(record));
+    life.invocation_written = true;
+  }
+  return life;
+}
+
+void Machine::spend(LifeRecord& life, ErrorClass error_class) {
+  ++life.spent;
+  ++life.causes[static_cast<size_t>(error_class)];
+  const bool crash = error_class == ErrorClass::crash || error_class == ErrorClass::lease_expired;
+  life.crashes_in_row = crash ? life.crashes_in_row + 1 : 0;
+  life.releases = 0;
+  life.released_by.clear();
+}
+
+// base·2ⁿ, at most max, plus random(0, base); n failures came before this one.
+int64_t Machine::backoff_ms(const RoleState& role, ErrorClass error_class, uint32_t before) {
+  const ClassPolicy& policy = role.config->classes[static_cast<size_t>(error_class)];
+  const int64_t base = policy.base_ms != 0 ? policy.base_ms : role.config->backoff_base_ms;
+  const int64_t max = policy.max_ms != 0 ? policy.max_ms : std::max(base, role.config->backoff_max_ms);
+  int64_t delay = base;
+  for (uint32_t i = 0; i < before && delay < max; ++i) delay *= 2;
+  return std::min(delay, max) + static_cast<int64_t>(jitter(static_cast<uint64_t>(base)));
+}
+
+void Machine::apply_fail(const op::Fail& fail, ReplyWriter& writer) {
+  LiveClaim* claim = find_claim(fail.id, fail.token);
+  if (claim == nullptr) {
+    charge_lost(fail.id, fail.token, fail.usage);
+    return write_lost(fail.id, writer);
+  }
+  charge(claim->life, fail.usage);
+  fail_claim(*claim, fail, writer);
+}
+
+void Machine::fail_claim(LiveClaim& claim, const op::Fail& fail, ReplyWriter& writer) {
+  const BirthKey key = claim.key;
+  const HomeFacts home = claim.home;
+  const uint32_t own_max = claim.max_attempts;
+  const std::string text = cut_text(fail.text, limits::error_text_bytes_max);
+  LifeRecord life = close_claim(claim, Outcome::failed, fail.error_class, text);
+  RoleState& role = role_by_number(life.role);
+  ++counts(role).failed;
+  life.has_error = true;
+  life.error_class = fail.error_class;
+  life.error_text = text;
+  life.fingerprint = fingerprint(fail.error_class, text);
+  const uint32_t before = life.spent;
+  // A handler that was told to stop has not failed.
+  const bool unspent = fail.error_class == ErrorClass::cancelled;
+  const bool expired = life.expire_at_ms != 0 && life.expire_at_ms <= head_.wall_ms;
+
+  const auto state_only = [&](MessageState state) {
+    writer.map(1);
+    writer.bulk("state");
+    writer.bulk(state_name(state));
+  };
+  if (!fail.dead && life.cancel) {
+    end_message(key, life, home, MessageState::claimed, Place::cancelled);
+    return state_only(MessageState::cancelled);
+  }
+  if (!fail.dead && expired) {
+    end_message(key, life, home, MessageState::claimed, Place::expired);
+    return state_only(MessageState::expired);
+  }
+  if (!unspent) spend(life, fail.error_class);
+  const bool fatal = role.config->classes[static_cast<size_t>(fail.error_class)].dead;
+  if (fail.dead || fatal || life.spent >= max_attempts(role, own_max)) {
+    bury(key, life, home, MessageState::claimed);
+    return state_only(MessageState::dead);
+  }
+  const int64_t delay_ms =
+      fail.retry_in_ms.has_value() ? *fail.retry_in_ms : backoff_ms(role, fail.error_class, before);
+  place_due(key, life, head_.bus_ms + delay_ms, false);
+  put_life(key, life);
+  shift(role, MessageState::claimed, MessageState::scheduled);
+  chronicle("message.retry", {{"id", encode_id(key)},
+                              {"role", role.record.name},
+                              {"delivery", std::to_string(life.deliveries)},
+                              {"daemon", life.daemon},
+                              {"class", std::string(class_name(fail.error_class))},
+                              {"text", cut_text(text, 512)},
+                              {"spent", std::to_string(life.spent)},
+                              {"in_ms", std::to_string(delay_ms)}});
+  writer.map(2);
+  writer.bulk("state");
+  writer.bulk(state_name(MessageState::scheduled));
+  writer.bulk("at");
+  writer.integer(head_.wall_ms + delay_ms);
+}
+
+void Machine::apply_extend(const op::Extend& extend, ReplyWriter& writer) {
+  LiveClaim* claim = find_claim(extend.id, extend.token);
+  if (claim == nullptr) {
+    charge_lost(extend.id, extend.token, extend.usage);
+    return write_lost(extend.id, writer);
+  }
+  charge(claim->life, extend.usage);
+  leases_.erase({claim->life.deadline_ms, claim->key.sequence});
+  if (extend.lease_ms) claim->life.lease_ms = *extend.lease_ms;
+  claim->life.deadline_ms = head_.lease_ms + claim->life.lease_ms;
+  leases_.emplace(claim->life.deadline_ms, claim->key.sequence);
+  if (extend.progress) {
+    claim->life.progress = extend.progress->first;
+    claim->life.note = cut_text(extend.progress->second, limits::note_bytes_max);
+  }
+  put_life(claim->key, claim->life);
+  writer.map(3);
+  writer.bulk("deadline");
+  writer.integer(wall_of_lease(claim->life.deadline_ms));
+  writer.bulk("cancel");
+  writer.integer(claim->life.cancel ? 1 : 0);
+  writer.bulk("freeze");
+  writer.bulk("none");
+}
+
+void Machine::release_claim(LiveClaim& claim, int64_t delay_ms) {
+  const BirthKey key = claim.key;
+  const HomeFacts home = claim.home;
+  LifeRecord life = close_claim(claim, Outcome::released, ErrorClass::unknown, "");
+  RoleState& role = role_by_number(life.role);
+  ++counts(role).released;
+  if (life.cancel) return end_message(key, life, home, MessageState::claimed, Place::cancelled);
+  if (life.expire_at_ms != 0 && life.expire_at_ms <= head_.wall_ms) {
+    return end_message(key, life, home, MessageState::claimed, Place::expired);
+  }
+  if (delay_ms > 0) {
+    place_due(key, life, head_.bus_ms + delay_ms, false);
+    put_life(key, life);
+    shift(role, MessageState::claimed, MessageState::scheduled);
+  } else {
+    shift(role, MessageState::claimed, MessageState::ready);
+    place_back(role, key, life);
+  }
+}
+
+void Machine::apply_release(const op::Release& release, ReplyWriter& writer) {
+  LiveClaim* claim = find_claim(release.id, release.token);
+  if (claim == nullptr) return write_lost(release.id, writer);
+  LifeRecord& life = claim->life;
+  const std::string_view name = without_boot(life.daemon);
+  if (life.releases == 0 || life.released_by != name) {
+    life.releases = 0;
+    life.released_by = std::string(name);
+  }
+  // A daemon that keeps handing the same message back must not spin on it.
+  int64_t delay_ms = limits::release_delay_ms_first;
+  const int64_t max = std::max(delay_ms, role_by_number(life.role).config->backoff_max_ms);
+  for (uint32_t i = 0; i < life.releases && delay_ms < max; ++i) delay_ms *= 2;
+  ++life.releases;
+  release_claim(*claim, release.delay_ms.value_or(std::min(delay_ms, max)));
+  writer.simple("OK");
+}
+
+void Machine::apply_unclaim(const op::Unclaim& unclaim) {
+  for (const auto& [id, token] : unclaim.items) {
+    if (LiveClaim* claim = find_claim(id, token)) release_claim(*claim, 0);
+  }
+}
+
+void Machine::lapse(LiveClaim& claim) {
+  const BirthKey key = claim.key;
+  const HomeFacts home = claim.home;
+  const uint32_t own_max = claim.max_attempts;
+  const std::string text = "no sign of life for the lease of " + format_duration(claim.life.lease_ms);
+  LifeRecord life = close_claim(claim, Outcome::lapsed, ErrorClass::lease_expired, text);
+  RoleState& role = role_by_number(life.role);
+  ++counts(role).lapsed;
+  life.has_error = true;
+  life.error_class = ErrorClass::lease_expired;
+  life.error_text = text;
+  life.fingerprint = fingerprint(ErrorClass::lease_expired, text);
+  if (life.cancel) return end_message(key, life, home, MessageState::claimed, Place::cancelled);
+  if (life.expire_at_ms != 0 && life.expire_at_ms <= head_.wall_ms) {
+    return end_message(key, life, home, MessageState::claimed, Place::expired);
+  }
+  spend(life, ErrorClass::lease_expired);
+  chronicle("message.lapse", {{"id", encode_id(key)},
+                              {"role", role.record.name},
+                              {"delivery", std::to_string(life.deliveries)},
+                              {"daemon", life.daemon},
+                              {"lease_ms", std::to_string(life.lease_ms)},
+                              {"spent", std::to_string(life.spent)}});
+  if (life.spent >= max_attempts(role, own_max)) return bury(key, life, home, MessageState::claimed);
+  shift(role, MessageState::claimed, MessageState::ready);
+  place_back(role, key, life);
+}
+
+}  // namespace pawl::core

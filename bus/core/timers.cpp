@@ -1,0 +1,242 @@
+// What time does: due messages, expiries, lapses, retention.
+#include <algorithm>
+#include <utility>
+
+#include "bus/core/machine.h"
+
+namespace pawl::core {
+namespace {
+
+constexpr int64_t history_step_ms = 10'000;
+constexpr size_t history_steps = 6;
+constexpr uint8_t alarm_dead = 1;
+constexpr uint8_t alarm_chronicle = 2;
+
+}  // namespace
+
+// The time that the first row at or after `from` begins with; INT64_MAX: there is none.
+int64_t Machine::first_time(Table table, std::string_view from) const {
+  int64_t at_ms = INT64_MAX;
+  view_.scan(table, from, "", [&](std::string_view key, std::string_view) {
+    at_ms = static_cast<int64_t>(keys::read_be(key, 0, 8));
+    return false;
+  });
+  return at_ms;
+}
+
+void Machine::find_next_due() {
+  next_due_bus_ms_ = first_time(Table::due_bus, keys::due_bus(head_.due_bus_low, 0));
+  next_due_wall_ms_ = first_time(Table::due_wall, keys::due_wall(head_.due_wall_low, keys::WallKind::due, 0));
+  next_ended_ms_ = first_time(Table::ended, keys::ended(head_.ended_low, 0));
+  if (!ended_.empty()) next_ended_ms_ = std::min(next_ended_ms_, ended_.begin()->first);
+}
+
+void Machine::tick(Outbox& outbox) {
+  more_work_ = false;
+  if (fire_due_wall() >= limits::due_rows_per_tick) more_work_ = true;
+  if (fire_due_bus() >= limits::due_rows_per_tick) more_work_ = true;
+  if (sweep_lapses() >= limits::lapses_per_tick) more_work_ = true;
+  serve_ready(outbox);
+  end_waits(outbox);
+  run_jobs(outbox);
+  load_windows(outbox);
+  if (retain_done() >= limits::retention_rows_per_tick) more_work_ = true;
+  if (mono_ms_ - history_mono_ms_ >= history_step_ms) {
+    history_mono_ms_ = mono_ms_;
+    turn_history();
+    if (retain_dead() + retain_chronicle() > 0) history_mono_ms_ -= history_step_ms;
+  }
+  serve_ready(outbox);
+}
+
+std::optional<int64_t> Machine::next_wakeup_ms() const {
+  constexpr int64_t wall_check_ms = 1000;  // the wall clock may be set at any time
+  int64_t after_ms = std::max<int64_t>(0, history_mono_ms_ + history_step_ms - mono_ms_);
+  const auto sooner = [&](int64_t ms) { after_ms = std::min(after_ms, std::max<int64_t>(0, ms)); };
+  if (next_due_bus_ms_ != INT64_MAX) sooner(next_due_bus_ms_ - head_.bus_ms);
+  if (next_ended_ms_ != INT64_MAX) sooner(next_ended_ms_ - head_.bus_ms);
+  if (next_due_wall_ms_ != INT64_MAX) sooner(std::min(next_due_wall_ms_ - head_.wall_ms, wall_check_ms));
+  if (!leases_.empty()) sooner(leases_.begin()->first - head_.lease_ms);
+  if (!wait_deadlines_.empty()) sooner(wait_deadlines_.begin()->first - mono_ms_);
+  if (more_work_) after_ms = 0;
+  return mono_ms_ + after_ms;
+}
+
+size_t Machine::fire_due_bus() {
+  if (next_due_bus_ms_ > head_.bus_ms) return 0;
+  std::vector<std::pair<std::string, BirthKey>> rows;
+  view_.scan(Table::due_bus, keys::due_bus(head_.due_bus_low, 0), keys::due_bus(head_.bus_ms + 1, 0),
+             [&](std::string_view key, std::string_view value) {
+               rows.emplace_back(key, keys::read_birth(value));
+               return rows.size() < limits::due_rows_per_tick;
+             });
+  for (const auto& [row, key] : rows) {
+    view_.erase(Table::due_bus, row);
+    fire_due(key);
+  }
+  if (rows.size() < limits::due_rows_per_tick) {
+    head_.due_bus_low = head_.bus_ms;
+  } else {
+    head_.due_bus_low = static_cast<int64_t>(keys::read_be(rows.back().first, 0, 8));
+  }
+  find_next_due();
+  return rows.size();
+}
+
+size_t Machine::fire_due_wall() {
+  if (next_due_wall_ms_ > head_.wall_ms) return 0;
+  std::vector<std::pair<std::string, std::string>> rows;
+  view_.scan(Table::due_wall, keys::due_wall(head_.due_wall_low, keys::WallKind::due, 0),
+             keys::due_wall(head_.wall_ms + 1, keys::WallKind::due, 0),
+             [&](std::string_view key, std::string_view value) {
+               rows.emplace_back(key, value);
+               return rows.size() < limits::due_rows_per_tick;
+             });
+  for (const auto& [row, value] : rows) {
+    view_.erase(Table::due_wall, row);
+    const auto kind = static_cast<keys::WallKind>(row[8]);
+    if (kind == keys::WallKind::due) {
+      fire_due(keys::read_birth(value));
+    } else if (kind == keys::WallKind::expire) {
+      if (auto message = load(keys::read_birth(value))) expire_message(*message);
+    } else {
+      std::string holder;
+      const uint64_t sequence = keys::read_be(row, 9, 8);
+      if (view_.get(Table::unique, value, holder) && keys::read_birth(holder).sequence == sequence) {
+        view_.erase(Table::unique, value);
+      }
+    }
+  }
+  if (rows.size() < limits::due_rows_per_tick) {
+    head_.due_wall_low = head_.wall_ms;
+  } else {
+    head_.due_wall_low = static_cast<int64_t>(keys::read_be(rows.back().first, 0, 8));
+  }
+  find_next_due();
+  return rows.size();
+}
+
+void Machine::fire_due(const BirthKey& key) {
+  auto message = load(key);
+  if (!message || message->life.due_ms == 0) {
+    damaged_ = true;
+    return;
+  }
+  LifeRecord& life = message->life;
+  RoleState& role = role_by_number(life.role);
+  erase_due(key, life);
+  shift(role, MessageState::scheduled, MessageState::ready);
+  if (life.place == Place::waiting) {
+    put_life(key, life);
+  } else {
+    place_back(role, key, life);
+  }
+}
+
+size_t Machine::sweep_lapses() {
+  size_t lapsed = 0;
+  while (lapsed < limits::lapses_per_tick && !leases_.empty() && leases_.begin()->first <= head_.lease_ms) {
+    lapse(claims_.at(leases_.begin()->second));
+    ++lapsed;
+  }
+  return lapsed;
+}
+
+size_t Machine::retain_done() {
+  size_t taken = 0;
+  while (taken < limits::retention_rows_per_tick &&
+         (next_ended_ms_ <= head_.bus_ms || head_.done_bytes > config_.done_bytes_max)) {
+    std::string row;
+    std::optional<EndedRecord> record;
+    view_.scan(Table::ended, keys::ended(head_.ended_low, 0), "",
+               [&](std::string_view key, std::string_view value) {
+                 row = std::string(key);
+                 record = decode<EndedRecord>(value);
+                 if (!record) damaged_ = true;
+                 return false;
+               });
+    if (!record) {
+      // What there is to take stands in the open batch; its row comes with the seal.
+      next_ended_ms_ = ended_.empty() ? INT64_MAX : ended_.begin()->first;
+      break;
+    }
+    view_.erase(Table::ended, row);
+    for (const EndedItem& item : record->items) purge(item);
+    taken += record->items.size();
+    const auto at_ms = static_cast<int64_t>(keys::read_be(row, 0, 8));
+    // Rows with a shorter keeping time may still come in before `at_ms`, but never before now.
+    head_.ended_low = std::min(at_ms, head_.bus_ms);
+    next_ended_ms_ = first_time(Table::ended, keys::ended(head_.ended_low, 0));
+    if (!ended_.empty()) next_ended_ms_ = std::min(next_ended_ms_, ended_.begin()->first);
+  }
+  return taken;
+}
+
+void Machine::alarm(uint8_t bit, bool near, std::string_view what) {
+  if (!near) {
+    head_.alarms = static_cast<uint8_t>(head_.alarms & ~bit);
+  } else if ((head_.alarms & bit) == 0) {
+    head_.alarms = static_cast<uint8_t>(head_.alarms | bit);
+    chronicle("retention.alarm", {{"what", std::string(what)},
+                                  {"text", "nine tenths of the space for " + std::string(what) +
+                                               " are used; the oldest go when it is full"}});
+  }
+}
+
+size_t Machine::retain_dead() {
+  alarm(alarm_dead, head_.dead_bytes > config_.dead_bytes_max / 10 * 9, "dead letters");
+  size_t dropped = 0;
+  while (dropped < limits::retention_rows_per_tick) {
+    std::optional<DeadRecord> oldest;
+    uint64_t number = head_.dead_low;
+    scan_dead(number, 1, [&](uint64_t, const DeadRecord& record) {
+      oldest = record;
+      return false;
+    });
+    if (!oldest) break;
+    const bool old = head_.bus_ms - oldest->bus_ms > config_.keep_dead_ms;
+    if (!old && head_.dead_bytes <= config_.dead_bytes_max) break;
+    auto message = load(oldest->key);
+    if (!message) {
+      damaged_ = true;
+      break;
+    }
+    head_.dead_low = message->life.dead_number + 1;
+    drop_dead(*message);
+    ++dropped;
+  }
+  if (dropped > 0) chronicle("retention.dead", {{"dropped", std::to_string(dropped)}});
+  return dropped;
+}
+
+size_t Machine::retain_chronicle() {
+  alarm(alarm_chronicle, head_.chronicle_bytes > config_.chronicle_bytes_max / 10 * 9, "the chronicle");
+  size_t dropped = 0;
+  std::vector<std::pair<std::string, uint64_t>> rows;
+  uint64_t bytes = head_.chronicle_bytes;
+  view_.scan(Table::chronicle, keys::number(head_.first_event), "",
+             [&](std::string_view key, std::string_view value) {
+               const auto event = decode<EventRecord>(value);
+               const bool old = !event || head_.bus_ms - event->bus_ms > config_.keep_dead_ms;
+               if (!old && bytes <= config_.chronicle_bytes_max) return false;
+               bytes -= std::min<uint64_t>(bytes, value.size());
+               rows.emplace_back(key, value.size());
+               return rows.size() < limits::retention_rows_per_tick;
+             });
+  for (const auto& [key, size] : rows) {
+    view_.erase(Table::chronicle, key);
+    head_.first_event = keys::read_be(key, 0, 8) + 1;
+    ++dropped;
+  }
+  head_.chronicle_bytes = bytes;
+  return dropped;
+}
+
+void Machine::turn_history() {
+  for (auto& [number, role] : roles_) {
+    role->history.push_back(role->committed);
+    if (role->history.size() > history_steps) role->history.pop_front();
+  }
+}
+
+}  // namespace pawl::core

@@ -1,0 +1,271 @@
+// Parked commands: claims that wait for work, results that wait for an end,
+// readers that wait for events; and jobs, which answer after several turns.
+#include <algorithm>
+#include <utility>
+
+#include "bus/core/machine.h"
+
+namespace pawl::core {
+
+Wait& Machine::park(ClientId client, WaitKind kind, int64_t wait_ms) {
+  PAWL_CHECK(wait_of_client_.count(client) == 0);
+  const uint64_t number = next_wait_++;
+  Wait& wait = waits_[number];
+  wait.number = number;
+  wait.client = client;
+  wait.kind = kind;
+  wait.deadline_mono_ms = mono_ms_ + wait_ms;
+  wait_of_client_[client] = number;
+  wait_deadlines_.emplace(wait.deadline_mono_ms, number);
+  return wait;
+}
+
+void Machine::unpark(uint64_t number) {
+  const auto found = waits_.find(number);
+  PAWL_CHECK(found != waits_.end());
+  const Wait& wait = found->second;
+  for (const std::string& name : wait.roles) {
+    const auto waiting = role_waits_.find(name);
+    if (waiting == role_waits_.end()) continue;
+    waiting->second.erase(number);
+    if (waiting->second.empty()) role_waits_.erase(waiting);
+  }
+  if (wait.kind == WaitKind::result) {
+    const auto waiting = result_waits_.find(wait.key.sequence);
+    waiting->second.erase(number);
+    if (waiting->second.empty()) result_waits_.erase(waiting);
+  }
+  event_waits_.erase(number);
+  loading_waits_.erase(number);
+  wait_deadlines_.erase({wait.deadline_mono_ms, number});
+  wait_of_client_.erase(wait.client);
+  waits_.erase(found);
+}
+
+void Machine::disconnected(ClientId client) {
+  if (const auto found = wait_of_client_.find(client); found != wait_of_client_.end()) unpark(found->second);
+  jobs_.erase(std::remove_if(jobs_.begin(), jobs_.end(),
+                             [&](const JobEntry& job) { return job.client == client && job.reads_only; }),
+              jobs_.end());
+}
+
+// Returns whether the wait is over.
+bool Machine::serve_claim_wait(Wait& wait, Outbox& outbox, bool last_chance) {
+  ClaimAsk ask;
+  ask.daemon = wait.daemon;
+  ask.count = wait.count;
+  ask.lease_ms = wait.lease_ms;
+  ask.roles.assign(wait.roles.begin(), wait.roles.end());
+  const ClaimOutcome outcome = take(ask);
+  if (outcome.loading) {
+    loading_waits_.insert(wait.number);
+  } else {
+    loading_waits_.erase(wait.number);
+  }
+  const bool over = !outcome.granted.empty() || (last_chance && !wait.until_loaded) ||
+                    (wait.until_loaded && !outcome.loading);
+  if (!over) return false;
+  ReplyWriter& writer = outbox.reply_to(wait.client);
+  if (outcome.all_held) {
+    writer.error(refusal(*outcome.verdict));
+  } else {
+    write_claims(wait.client, outcome, writer, outbox);
+  }
+  unpark(wait.number);
+  return true;
+}
+
+void Machine::serve_ready(Outbox& outbox) {
+  while (!readied_.empty()) {
+    const std::string role = *readied_.begin();
+    readied_.erase(readied_.begin());
+    for (auto waiting = role_waits_.find(role); waiting != role_waits_.end();
+         waiting = role_waits_.find(role)) {
+      Wait& first = waits_.at(*waiting->second.begin());
+      if (!serve_claim_wait(first, outbox, false)) break;
+    }
+  }
+  if (!ended_sequences_.empty()) serve_results(outbox);
+  if (events_added_) serve_events(outbox);
+}
+
+void Machine::serve_results(Outbox& outbox) {
+  for (const uint64_t sequence : ended_sequences_) {
+    const auto waiting = result_waits_.find(sequence);
+    if (waiting == result_waits_.end()) continue;
+    const std::set<uint64_t> numbers = waiting->second;
+    for (const uint64_t number : numbers) {
+      const Wait& wait = waits_.at(number);
+      if (auto message = load(wait.key)) {
+        write_result(*message, outbox.reply_to(wait.client));
+      } else {
+        outbox.reply_to(wait.client).nil();
+      }
+      unpark(number);
+    }
+  }
+  ended_sequences_.clear();
+}
+
+void Machine::serve_events(Outbox& outbox) {
+  events_added_ = false;
+  const std::set<uint64_t> numbers = event_waits_;
+  for (const uint64_t number : numbers) {
+    Wait& wait = waits_.at(number);
+    if (write_events(wait.after, wait.count, wait.event_kind, false, wait.client, outbox)) unpark(number);
+  }
+}
+
+void Machine::end_waits(Outbox& outbox) {
+  while (!wait_deadlines_.empty() && wait_deadlines_.begin()->first <= mono_ms_) {
+    const uint64_t number = wait_deadlines_.begin()->second;
+    Wait& wait = waits_.at(number);
+    switch (wait.kind) {
+      case WaitKind::claim:
+        if (wait.until_loaded) {
+          // It waits for a window, not for a time.
+          wait_deadlines_.erase(wait_deadlines_.begin());
+        } else {
+          PAWL_CHECK(serve_claim_wait(wait, outbox, true));
+        }
+        break;
+      case WaitKind::result: {
+        if (auto message = load(wait.key)) {
+          write_result(*message, outbox.reply_to(wait.client));
+        } else {
+          outbox.reply_to(wait.client).nil();
+        }
+        unpark(number);
+        break;
+      }
+      case WaitKind::events:
+        write_events(wait.after, wait.count, wait.event_kind, true, wait.client, outbox);
+        unpark(number);
+        break;
+    }
+  }
+}
+
+void Machine::load_windows(Outbox& outbox) {
+  const std::set<uint64_t> numbers = loading_waits_;
+  for (const uint64_t number : numbers) serve_claim_wait(waits_.at(number), outbox, false);
+  if (!loading_waits_.empty()) more_work_ = true;
+}
+
+void Machine::write_result(Loaded& message, ReplyWriter& writer) {
+  const bool has_result = message.life.place == Place::done;
+  writer.map(has_result ? 2 : 1);
+  writer.bulk("state");
+  writer.bulk(state_name(state_of(message.life)));
+  if (!has_result) return;
+  writer.bulk("result");
+  writer.bulk(message.life.result);
+}
+
+Applied Machine::apply_get_result(ClientId client, const op::GetResult& get, Outbox& outbox) {
+  auto message = load(get.id);
+  if (!message) {
+    outbox.reply_to(client).nil();
+    return Applied::replied;
+  }
+  const MessageState state = state_of(message->life);
+  const bool going =
+      state == MessageState::scheduled || state == MessageState::ready || state == MessageState::claimed;
+  if (!going || get.wait_ms.value_or(0) == 0) {
+    write_result(*message, outbox.reply_to(client));
+    return Applied::replied;
+  }
+  Wait& wait = park(client, WaitKind::result, *get.wait_ms);
+  wait.key = message->key;
+  result_waits_[message->key.sequence].insert(wait.number);
+  return Applied::parked;
+}
+
+Applied Machine::apply_events(ClientId client, const op::Events& events, Outbox& outbox) {
+  const uint64_t after = events.after.value_or(head_.next_event - 1);
+  const bool waits = events.wait_ms.value_or(0) > 0;
+  if (write_events(after, events.count, events.kind, !waits, client, outbox)) return Applied::replied;
+  Wait& wait = park(client, WaitKind::events, *events.wait_ms);
+  wait.after = after;
+  wait.count = events.count;
+  wait.event_kind = std::string(events.kind);
+  event_waits_.insert(wait.number);
+  return Applied::parked;
+}
+
+bool Machine::write_events(uint64_t after, size_t count, std::string_view kind, bool even_if_empty,
+                           ClientId client, Outbox& outbox) {
+  const auto selected = [&](const EventRecord& event) {
+    if (kind.empty() || event.kind == kind) return true;
+    return event.kind.size() > kind.size() && event.kind.compare(0, kind.size(), kind) == 0 &&
+           event.kind[kind.size()] == '.';
+  };
+  std::vector<std::pair<uint64_t, EventRecord>> found;
+  uint64_t next = std::min(after, head_.next_event - 1);
+  const bool gap = after + 1 < head_.first_event;
+  if (gap) next = head_.first_event - 1;
+  size_t examined = 0;
+  size_t bytes = 0;
+  view_.scan(Table::chronicle, keys::number(next + 1), "", [&](std::string_view key, std::string_view value) {
+    auto event = decode<EventRecord>(value);
+    if (!event) {
+      damaged_ = true;
+      return false;
+    }
+    bytes += value.size() + 64;
+    if (bytes > limits::reply_bytes_max && !found.empty()) return false;
+    next = keys::read_be(key, 0, 8);
+    if (selected(*event)) found.emplace_back(next, std::move(*event));
+    return found.size() < count && ++examined < limits::list_rows_examined_max;
+  });
+  const bool stopped_early = examined >= limits::list_rows_examined_max;
+  if (found.empty() && !gap && !even_if_empty && !stopped_early) return false;
+  ReplyWriter& writer = outbox.reply_to(client);
+  writer.array(2);
+  writer.integer(static_cast<int64_t>(next));
+  writer.array(found.size() + (gap ? 1 : 0));
+  if (gap) {
+    writer.map(3);
+    writer.bulk("kind");
+    writer.bulk("gap");
+    writer.bulk("from");
+    writer.integer(static_cast<int64_t>(after + 1));
+    writer.bulk("to");
+    writer.integer(static_cast<int64_t>(head_.first_event - 1));
+  }
+  for (const auto& [number, event] : found) {
+    writer.map(3 + event.fields.size());
+    writer.bulk("seq");
+    writer.integer(static_cast<int64_t>(number));
+    writer.bulk("at");
+    writer.integer(event.at_ms);
+    writer.bulk("kind");
+    writer.bulk(event.kind);
+    for (const auto& [name, value] : event.fields) {
+      writer.bulk(name);
+      writer.bulk(value);
+    }
+  }
+  return true;
+}
+
+Applied Machine::start_job(ClientId client, bool reads_only, Job job, Outbox& outbox) {
+  // Most are small enough to end at once.
+  if (job(outbox)) return Applied::replied;
+  jobs_.push_back(JobEntry{client, reads_only, std::move(job)});
+  more_work_ = true;
+  return Applied::parked;
+}
+
+void Machine::run_jobs(Outbox& outbox) {
+  for (size_t i = 0; i < jobs_.size();) {
+    if (jobs_[i].step(outbox)) {
+      jobs_.erase(jobs_.begin() + static_cast<std::ptrdiff_t>(i));
+    } else {
+      ++i;
+    }
+  }
+  if (!jobs_.empty()) more_work_ = true;
+}
+
+}  // namespace pawl::core

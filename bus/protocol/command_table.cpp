@@ -1,0 +1,251 @@
+#include "bus/protocol/command_table.h"
+
+#include <array>
+#include <vector>
+
+#include "bus/base/parse.h"
+#include "bus/protocol/decode_support.h"
+#include "bus/protocol/decoders.h"
+
+namespace pawl::protocol {
+namespace {
+
+using enum CommandGroup;
+constexpr int any = arity_unbounded;
+constexpr uint16_t subscriber = flag_session | flag_while_subscribed;
+
+// Columns: verb, second word, words at least, words at most, flags, group, usage, help, decoder.
+constexpr Command table[] = {
+    {"PUSH", "", 3, any, flag_write | flag_multi, work,
+     "PUSH role payload [PRIORITY 0-9] [DELAY ms | AT ms] [UNIQUE key [UNIQUEFOR ms]] [GROUP key] "
+     "[MAXATTEMPTS n] [LEASE ms] [EXPIRE ms] [HEADER name value]...",
+     "Adds one message and answers its id, or the holder's id when the unique key is held.", decode_push},
+    {"MPUSH", "", 3, any, flag_write, work, "MPUSH role payload [payload ...]",
+     "Adds messages with default options, all or nothing, and answers their ids.", decode_mpush},
+    {"CLAIM", "", 3, any, flag_write | flag_parkable, work,
+     "CLAIM daemon role [role ...] [COUNT n] [WAIT ms] [LEASE ms]",
+     "Claims messages for a daemon, waiting for them with WAIT.", decode_claim},
+    {"ACK", "", 3, any, flag_write | flag_multi, work,
+     "ACK id token [RESULT bytes] [TOKENS n] [COST n] [NEXT [COUNT n] [LEASE ms] role [role ...]]",
+     "Ends a claim as done; with NEXT it also claims what comes next in the same commit.", decode_ack},
+    {"MACK", "", 3, any, flag_write, work, "MACK id token [id token ...]",
+     "Acknowledges many claims; answers OK or LOST for each, in order.", decode_mack},
+    {"FAIL", "", 5, any, flag_write | flag_multi, work,
+     "FAIL id token class text [RETRYIN ms] [DEAD] [TOKENS n] [COST n]",
+     "Ends a claim as failed; the message is retried or becomes a dead letter.", decode_fail},
+    {"EXTEND", "", 3, any, flag_write, work,
+     "EXTEND id token [LEASE ms] [PROGRESS percent text] [TOKENS n] [COST n]",
+     "A sign of life: renews the lease and tells of a wanted cancel or a freeze.", decode_extend},
+    {"RELEASE", "", 3, 5, flag_write, work, "RELEASE id token [DELAY ms]",
+     "Gives a claim back without spending an attempt.", decode_release},
+    {"CANCEL", "FILTER", 3, 6, flag_write, work, "CANCEL FILTER role [state] [LIMIT n]",
+     "Cancels the messages of a role that are scheduled, ready or claimed.", decode_cancel_filter},
+    {"CANCEL", "", 2, 3, flag_write, work, "CANCEL id [reason]",
+     "Cancels a message; a claimed one is asked to stop.", decode_cancel},
+    {"MOVE", "", 4, 6, flag_write, work, "MOVE id [PRIORITY p] [TO role]",
+     "Changes priority or role of a message that is scheduled or ready.", decode_move},
+
+    {"GET", "", 2, 2, 0, reading, "GET id", "A message with its state, deliveries and invocations.",
+     decode_get},
+    {"RESULT", "", 2, 4, flag_parkable, reading, "RESULT id [WAIT ms]",
+     "State and result of a message; WAIT waits until it has ended.", decode_result},
+    {"EXPLAIN", "", 2, 2, 0, reading, "EXPLAIN id", "Why a message is not running: everything that holds it.",
+     decode_explain},
+    {"LIST", "", 3, 7, 0, reading, "LIST role state [CURSOR c] [COUNT n]",
+     "Pages through the messages of a role in one state; the cursor is 0 at the end.", decode_list},
+    {"EVENTS", "", 2, 8, flag_parkable, reading, "EVENTS after|$ [COUNT n] [WAIT ms] [KIND k]",
+     "Reads the chronicle from an event on.", decode_events},
+
+    {"DEAD", "LIST", 2, any, 0, dead_letters,
+     "DEAD LIST [ROLE r] [CLASS c] [FINGERPRINT f] [SINCE ms] [MATCH text] [CURSOR c] [COUNT n]",
+     "Pages through dead letters.", decode_dead_list},
+    {"DEAD", "GET", 3, 3, 0, dead_letters, "DEAD GET id", "A dead letter with its whole history.",
+     decode_dead_get},
+    {"DEAD", "COUNT", 2, any, 0, dead_letters,
+     "DEAD COUNT [ROLE r] [CLASS c] [FINGERPRINT f] [SINCE ms] [MATCH text]", "How many dead letters match.",
+     decode_dead_count},
+    {"DEAD", "GROUPS", 2, any, 0, dead_letters,
+     "DEAD GROUPS [ROLE r] [CLASS c] [FINGERPRINT f] [SINCE ms] [MATCH text]",
+     "Dead letters by error fingerprint: count, first and last seen, an example.", decode_dead_groups},
+    {"DEAD", "REPLAY", 3, any, flag_write, dead_letters,
+     "DEAD REPLAY id [id ...] | FILTER [ROLE r] [CLASS c] [FINGERPRINT f] [SINCE ms] [MATCH text] [LIMIT n] "
+     "[TO role] [RESET] [DRYRUN]",
+     "Puts dead letters back to work under their ids, with fresh attempts.", decode_dead_replay},
+    {"DEAD", "EDIT", 4, 4, flag_write, dead_letters, "DEAD EDIT id payload",
+     "Replaces the payload of a dead letter.", decode_dead_edit},
+    {"DEAD", "DROP", 3, any, flag_write, dead_letters,
+     "DEAD DROP id [id ...] | FILTER [ROLE r] [CLASS c] [FINGERPRINT f] [SINCE ms] [MATCH text]",
+     "Forgets dead letters for good and answers how many.", decode_dead_drop},
+
+    {"ROLES", "", 1, 1, flag_status, roles, "ROLES", "Every role with its depth by state, rates and pause.",
+     decode_roles},
+    {"ROLE", "DROP", 3, 3, flag_write | flag_admin, roles, "ROLE DROP name",
+     "Removes a role in which nothing is scheduled, ready, claimed or dead.", decode_role_drop},
+    {"ROLE", "", 2, 2, flag_status, roles, "ROLE name", "One role, as in ROLES.", decode_role},
+    {"PAUSE", "", 2, 3, flag_write | flag_admin, roles, "PAUSE role [reason]",
+     "Stops claims of a role; pushes and work in flight go on.", decode_pause},
+    {"RESUME", "", 2, 2, flag_write | flag_admin, roles, "RESUME role", "Ends a pause.", decode_resume},
+
+    {"SUBSCRIBE", "", 2, any, subscriber, broadcast, "SUBSCRIBE channel [channel ...]",
+     "Receives what is published on channels.", decode_session},
+    {"UNSUBSCRIBE", "", 1, any, subscriber, broadcast, "UNSUBSCRIBE [channel ...]",
+     "Ends subscriptions; without a channel, all.", decode_session},
+    {"PSUBSCRIBE", "", 2, any, subscriber, broadcast, "PSUBSCRIBE pattern [pattern ...]",
+     "Receives what is published on channels that match a pattern with * ? [..].", decode_session},
+    {"PUNSUBSCRIBE", "", 1, any, subscriber, broadcast, "PUNSUBSCRIBE [pattern ...]",
+     "Ends pattern subscriptions; without a pattern, all.", decode_session},
+    {"PUBLISH", "", 3, 3, flag_session, broadcast, "PUBLISH channel text",
+     "Sends a text to all subscribers; answers how many got it.", decode_session},
+
+    {"PING", "", 1, 2, subscriber, connection, "PING [text]", "Answers PONG, or the text.", decode_session},
+    {"ECHO", "", 2, 2, flag_session, connection, "ECHO text", "Answers the text.", decode_session},
+    {"HELLO", "", 1, any, flag_session | flag_before_auth, connection,
+     "HELLO [2|3 [AUTH user password] [SETNAME name]]", "Chooses RESP2 or RESP3; tells of the bus.",
+     decode_session},
+    {"AUTH", "", 2, 3, flag_session | flag_before_auth, connection, "AUTH [user] password",
+     "Authenticates the connection.", decode_session},
+    {"SELECT", "", 2, 2, flag_session, connection, "SELECT 0", "Answers OK for 0, the only database.",
+     decode_session},
+    {"CLIENT", "SETNAME", 3, 3, flag_session, connection, "CLIENT SETNAME name", "Names the connection.",
+     decode_session},
+    {"CLIENT", "GETNAME", 2, 2, flag_session, connection, "CLIENT GETNAME", "The name of the connection.",
+     decode_session},
+    {"CLIENT", "SETINFO", 4, 4, flag_session, connection, "CLIENT SETINFO LIB-NAME|LIB-VER value",
+     "Tells the bus which client library this is.", decode_session},
+    {"CLIENT", "ID", 2, 2, flag_session, connection, "CLIENT ID", "The number of the connection.",
+     decode_session},
+    {"COMMAND", "", 1, any, flag_session, connection,
+     "COMMAND [COUNT | LIST | INFO [name ...] | DOCS [name ...]]", "What commands there are.",
+     decode_session},
+    {"RESET", "", 1, 1, subscriber | flag_before_auth, connection, "RESET",
+     "Makes the connection as it was when it opened.", decode_session},
+    {"QUIT", "", 1, any, subscriber | flag_before_auth, connection, "QUIT", "Answers OK and closes.",
+     decode_session},
+    {"MULTI", "", 1, 1, flag_session, connection, "MULTI",
+     "Begins a transaction of PUSH, ACK and FAIL, each answered with QUEUED.", decode_session},
+    {"EXEC", "", 1, 1, flag_session, connection, "EXEC",
+     "Applies the transaction in one commit, whole or not at all.", decode_session},
+    {"DISCARD", "", 1, 1, flag_session, connection, "DISCARD", "Forgets the transaction.", decode_session},
+
+    {"INFO", "", 1, any, flag_status, operations, "INFO [section ...]", "The bus in numbers, as text.",
+     decode_info},
+    {"CONFIG", "GET", 3, any, flag_session, operations, "CONFIG GET pattern [pattern ...]",
+     "Settings as stock clients ask for them.", decode_session},
+    {"COMMITSEQ", "", 1, 1, flag_session, operations, "COMMITSEQ",
+     "Batch and place of this connection's previous reply; place -1 for a committed read.", decode_session},
+    {"VERIFY", "", 1, 1, flag_session | flag_admin, operations, "VERIFY",
+     "Proves that rows, counts and the chain of batches agree.", decode_session},
+    {"SHUTDOWN", "", 1, 1, flag_session | flag_admin, operations, "SHUTDOWN",
+     "Drains, makes everything durable and ends the bus.", decode_session},
+};
+constexpr size_t table_size = std::size(table);
+
+constexpr size_t slot_count = 256;  // a power of two, four times the verbs
+constexpr uint8_t no_row = 255;
+static_assert(table_size < no_row);
+
+constexpr size_t slot_of(std::string_view verb) {
+  uint32_t hash = static_cast<uint32_t>(verb.size());
+  // OR 0x20 folds the case of letters; no verb holds anything else.
+  for (const char c : verb) hash = hash * 31 + (static_cast<unsigned char>(c) | 0x20u);
+  return (hash ^ (hash >> 8)) & (slot_count - 1);
+}
+
+// Slot of a verb → its first row; a full slot's verb stands in the next free one.
+constexpr std::array<uint8_t, slot_count> make_slots() {
+  std::array<uint8_t, slot_count> slots{};
+  slots.fill(no_row);
+  for (size_t row = 0; row < table_size; ++row) {
+    if (row > 0 && table[row].verb == table[row - 1].verb) continue;
+    size_t slot = slot_of(table[row].verb);
+    while (slots[slot] != no_row) slot = (slot + 1) & (slot_count - 1);
+    slots[slot] = static_cast<uint8_t>(row);
+  }
+  return slots;
+}
+constexpr std::array<uint8_t, slot_count> slots = make_slots();
+
+constexpr size_t verb_bytes_max = 16;
+
+// First row of the verb, or table_size.
+size_t first_row(std::string_view verb) {
+  if (verb.empty() || verb.size() > verb_bytes_max) return table_size;
+  for (size_t slot = slot_of(verb); slots[slot] != no_row; slot = (slot + 1) & (slot_count - 1)) {
+    if (same_word(table[slots[slot]].verb, verb)) return slots[slot];
+  }
+  return table_size;
+}
+
+}  // namespace
+
+std::string_view group_name(CommandGroup group) {
+  switch (group) {
+    case work:
+      return "Work";
+    case reading:
+      return "Reading";
+    case dead_letters:
+      return "Dead letters";
+    case roles:
+      return "Roles";
+    case broadcast:
+      return "Broadcast";
+    case connection:
+      return "Connection";
+    case operations:
+      return "Operations";
+  }
+  return "";
+}
+
+std::string Command::name() const {
+  std::string text(verb);
+  if (!second.empty()) (text += ' ') += second;
+  return text;
+}
+
+std::span<const Command> all_commands() { return table; }
+
+const Command* find_command(Args args) {
+  if (args.empty()) return nullptr;
+  const size_t first = first_row(args[0]);
+  if (first == table_size) return nullptr;
+  const bool has_plain = [&] {
+    size_t last = first;
+    while (last + 1 < table_size && table[last + 1].verb == table[first].verb) ++last;
+    return table[last].second.empty();
+  }();
+  for (size_t row = first; row < table_size && table[row].verb == table[first].verb; ++row) {
+    const Command& command = table[row];
+    if (command.second.empty()) return &command;
+    if (args.size() < 2 || !same_word(command.second, args[1])) continue;
+    // "ROLE drop" and "CANCEL filter" are about a role and an id of that name.
+    if (has_plain && static_cast<int>(args.size()) < command.arity_min) continue;
+    return &command;
+  }
+  return nullptr;
+}
+
+Error unknown_command(Args args) {
+  const std::string_view verb = args.empty() ? std::string_view() : args[0];
+  const size_t first = first_row(verb);
+  std::vector<std::string_view> names;
+  if (first == table_size) {
+    for (const Command& command : table) names.push_back(command.verb);
+    const std::string_view near = likely(verb, names);
+    std::string text = "unknown command " + quoted(verb);
+    text += near.empty() ? "; COMMAND LIST names those that there are"
+                         : "; did you mean " + std::string(near) + '?';
+    return make_error(Code::err, std::move(text));
+  }
+  std::string list;
+  for (size_t row = first; row < table_size && table[row].verb == table[first].verb; ++row) {
+    if (!list.empty()) list += ", ";
+    list += table[row].second;
+  }
+  const std::string name(table[first].verb);
+  if (args.size() < 2) return make_error(Code::err, name + " needs a second word: " + list);
+  return badarg("unknown option " + quoted(args[1]) + "; " + name + " takes " + list);
+}
+
+}  // namespace pawl::protocol

@@ -1,0 +1,44 @@
+// The decoders that the command table points to. Each is called with a word count
+// within the arity of its row.
+#pragma once
+
+#include "bus/protocol/command_table.h"
+
+namespace pawl::protocol {
+
+Decoded decode_push(const Command& command, Args args);
+Decoded decode_mpush(const Command& command, Args args);
+Decoded decode_claim(const Command& command, Args args);
+Decoded decode_ack(const Command& command, Args args);
+Decoded decode_mack(const Command& command, Args args);
+Decoded decode_fail(const Command& command, Args args);
+Decoded decode_extend(const Command& command, Args args);
+Decoded decode_release(const Command& command, Args args);
+Decoded decode_cancel(const Command& command, Args args);
+Decoded decode_cancel_filter(const Command& command, Args args);
+Decoded decode_move(const Command& command, Args args);
+
+Decoded decode_get(const Command& command, Args args);
+Decoded decode_result(const Command& command, Args args);
+Decoded decode_explain(const Command& command, Args args);
+Decoded decode_list(const Command& command, Args args);
+Decoded decode_events(const Command& command, Args args);
+Decoded decode_roles(const Command& command, Args args);
+Decoded decode_role(const Command& command, Args args);
+Decoded decode_role_drop(const Command& command, Args args);
+Decoded decode_pause(const Command& command, Args args);
+Decoded decode_resume(const Command& command, Args args);
+Decoded decode_info(const Command& command, Args args);
+
+Decoded decode_dead_list(const Command& command, Args args);
+Decoded decode_dead_get(const Command& command, Args args);
+Decoded decode_dead_count(const Command& command, Args args);
+Decoded decode_dead_groups(const Command& command, Args args);
+Decoded decode_dead_replay(const Command& command, Args args);
+Decoded decode_dead_edit(const Command& command, Args args);
+Decoded decode_dead_drop(const Command& command, Args args);
+
+// Which session command it is, is told by the row.
+Decoded decode_session(const Command& command, Args args);
+
+}  // namespace pawl::protocol

@@ -1,0 +1,175 @@
+// THE MAIN PATH.
+//
+//   bytes → parse → decode → guards admit → bus.apply        run_commands(), serve()
+//   → bus.tick → seal → the journal commits                  end_turn()
+//   → the replies leave                                      begin_turn()
+//
+// One batch is in flight; what arrives meanwhile forms the next. No reply leaves
+// before the newest open batch that it wrote or read is durable: each is tagged
+// with the sequence of that batch and stays in its client's ReplyQueue until then.
+// Status reads answer from committed values and are tagged 0, "now".
+//
+// Knows no sockets. Thread: the loop's.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "bus/protocol/command_table.h"
+#include "bus/server/client.h"
+#include "bus/server/engine.h"
+#include "bus/server/pubsub.h"
+#include "guards/guard_chain.h"
+
+namespace pawl::server {
+
+class Session;
+
+struct PipelineOptions {
+  size_t output_soft_bytes = limits::output_soft_bytes;
+  // Longest time that the loop waits for a small commit instead of going on without it; 0: never.
+  long commit_wait_us = 0;
+};
+
+class Pipeline final : private core::Outbox {
+ public:
+  // Both outlive the pipeline.
+  Pipeline(Engine& engine, guards::GuardChain& guards, PipelineOptions options);
+  ~Pipeline() override;
+
+  // Session commands go there; set before the first command.
+  void set_session(Session& session) { session_ = &session; }
+
+  // Clients are the server's; they are added and removed between turns.
+  void add(Client& client);
+  // Gives back what it was to get and did not.
+  void remove(Client& client);
+
+  // Takes in what became durable since: its replies and broadcasts are released.
+  void begin_turn(Instant now);
+  // Runs what the client has sent, at most one turn's budget. True: there is more to run at once.
+  bool run_commands(Client& client);
+  // Due work of the bus, unless `draining`; then the next commit begins if none runs. True: another
+  // turn should follow at once.
+  bool end_turn(bool draining);
+  // After end_turn and writing: a commit that ends within the configured wait is taken in at once. True: it
+  // was.
+  bool wait_for_small_commit();
+
+  // Clients that have bytes to write or are to be closed, and clients that can go on; both are forgotten.
+  std::vector<Client*> take_dirty() { return std::exchange(dirty_, {}); }
+  std::vector<Client*> take_runnable() { return std::exchange(runnable_, {}); }
+
+  // Monotonic time of the next turn that is needed without any input.
+  std::optional<int64_t> next_wakeup_ms() const;
+  // Nothing is in flight and nothing is left to commit.
+  bool settled() const;
+
+  // -- for the session --
+  // An operation that is not parked: true when it was answered, false when the client waits (for room, or
+  // parked).
+  bool serve(Client& client, uint16_t flags, core::Operation operation);
+  // One reply that depends on nothing uncommitted.
+  template <typename Write>
+  void answer(Client& client, const Write& write) {
+    write(writer_to(client));
+    client.replies.end_reply(0);
+    mark_dirty(client);
+  }
+  void answer_error(Client& client, const Error& error);
+  // The command that runs is answered later, with finish_wait: then the client goes on.
+  void wait_for_verify(Client& client);
+  void finish_wait(Client& client);
+  Client* find(core::ClientId id);
+  PubSub& hub() { return hub_; }
+  Engine& engine() { return engine_; }
+  Instant now() const { return now_; }
+  uint64_t commands() const { return commands_; }
+  size_t client_count() const { return clients_.size(); }
+  size_t parked() const { return parked_; }
+  const core::BusTotals& totals() const { return totals_; }
+  void mark_dirty(Client& client);
+
+ private:
+  struct Broadcast {
+    uint64_t sequence;
+    std::string topic;
+    std::string text;
+  };
+
+  // core::Outbox
+  core::ReplyWriter& reply_to(core::ClientId client) override;
+  void carries_claim(core::ClientId client, std::string_view id, std::string_view token) override;
+  void publish(std::string_view topic, std::string_view text) override;
+
+  bool run_command(Client& client, size_t frame_bytes);
+  bool decode_and_run(Client& client, const protocol::Command& command);
+  bool queue_in_multi(Client& client, const protocol::Command& command);
+  bool may_run(const Client& client) const;
+  void half_sent(Client& client);
+
+  bool serve_status(Client& client, const core::Operation& operation);
+  static bool hands_out_claims(const core::Operation& operation);
+  // Closes the replies just written: they leave once batch `tag` is durable.
+  void settle(uint64_t tag);
+  uint64_t current_tag();
+  void deliver_broadcasts();
+
+  core::Bus* writable_bus();
+  std::optional<Error> no_bus_for(const core::Operation& operation, uint16_t flags) const;
+  Error read_only_error() const;
+  bool has_room(uint16_t flags) const;
+  bool wait_for_room(Client& client);
+  void fit_wait(Client& client, core::Operation& operation) const;
+  void park(Client& client, uint16_t flags, const core::Operation& operation);
+  void unpark(Client& client);
+
+  void committed();
+  void lose_uncommitted();
+  void resume_parked();
+  bool end_turn_without_bus();
+  void wake_stalled();
+  void give_back_claims();
+  protocol::RespWriter& writer_to(Client& client);
+
+  Engine& engine_;
+  guards::GuardChain& guards_;
+  PipelineOptions options_;
+  Session* session_ = nullptr;
+  PubSub hub_;
+  Instant now_;
+
+  std::unordered_map<core::ClientId, Client*> clients_;
+  std::vector<Client*> dirty_;
+  std::vector<Client*> runnable_;
+  std::vector<core::ClientId> holding_;  // may hold replies of a batch that is not durable
+  std::vector<core::ClientId> stalled_;  // wait for room
+  uint64_t park_counter_ = 0;
+  size_t parked_ = 0;
+
+  // Of the apply or tick that runs.
+  std::vector<Client*> touched_;
+  std::string nowhere_;  // replies to clients that have gone
+  protocol::RespWriter writer_{nowhere_};
+  std::vector<std::string_view> args_;
+  size_t frame_bytes_ = 0;
+
+  int64_t open_position_ = 0;  // replies given from the open batch
+  size_t sealed_bytes_ = 0;
+  std::deque<Broadcast> broadcasts_;
+  size_t fresh_broadcasts_ = 0;  // of the apply or tick that runs, at the end of the list
+  std::vector<HandedOut> to_give_back_;
+  std::vector<HandedOut> giving_back_;  // in batches that are not durable
+  uint64_t giving_back_sequence_ = 0;
+  uint64_t commands_ = 0;
+  core::BusTotals totals_;
+};
+
+}  // namespace pawl::server

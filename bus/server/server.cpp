@@ -1,0 +1,378 @@
+#include "bus/server/server.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <utility>
+
+#include "bus/server/log.h"
+#include "guards/registry.h"
+
+namespace pawl::server {
+namespace {
+
+constexpr std::string_view too_many_clients = "-ERR max number of clients reached\r\n";
+
+// Of a drain: what had arrived by then is still read.
+constexpr int turns_for_reading = 2;
+
+Connection& connection_of(Client& client) { return static_cast<Connection&>(client); }
+
+template <typename Handle>
+uv_handle_t* handle_of(Handle& handle) {
+  return reinterpret_cast<uv_handle_t*>(&handle);
+}
+
+}  // namespace
+
+Server::Server(ServerOptions options, core::BusConfig config, OpenBackend open_backend)
+    : options_(std::move(options)), config_(std::move(config)), open_backend_(std::move(open_backend)) {}
+
+Result<std::unique_ptr<Server>> Server::open(ServerOptions options, core::BusConfig config,
+                                             OpenBackend open_backend) {
+  if (options.tcp && !is_loopback(*options.tcp) && options.password.empty()) {
+    return make_error(Code::badarg,
+                      "refusing to listen on " + to_text(*options.tcp) +
+                          " without a password: anyone who reaches it could take the work; set [bus] "
+                          "password, or listen on 127.0.0.1");
+  }
+  std::unique_ptr<Server> server(new Server(std::move(options), std::move(config), std::move(open_backend)));
+  if (const Status status = server->start(); !status.ok()) return status.error();
+  return server;
+}
+
+Instant Server::now() const {
+  if (options_.clock) return options_.clock();
+  using std::chrono::duration_cast;
+  using std::chrono::milliseconds;
+  return Instant{duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count(),
+                 duration_cast<milliseconds>(std::chrono::steady_clock::now().time_since_epoch()).count()};
+}
+
+// ---- A turn ---------------------------------------------------------------------
+
+void Server::turn() {
+  const Instant instant = now();
+  turn_ms_ = instant.mono_ms;
+  if (stop_wanted_.load(std::memory_order_relaxed)) begin_drain();
+  pipeline_->begin_turn(instant);
+  verifier_->poll(*pipeline_);
+  collect_runnable();
+  for (Connection* connection : std::exchange(ready_, {})) {
+    connection->in_ready = false;
+    if (pipeline_->run_commands(*connection)) add_ready(*connection);
+    pipeline_->mark_dirty(*connection);
+  }
+  const bool again = pipeline_->end_turn(draining_);
+  flush();
+  if (pipeline_->wait_for_small_commit()) {
+    pipeline_->begin_turn(now());
+    flush();
+  }
+  collect_runnable();
+  if (draining_) drain();
+  arm(again || !ready_.empty() || (draining_ && drain_turns_ <= turns_for_reading));
+}
+
+void Server::collect_runnable() {
+  for (Client* client : pipeline_->take_runnable()) {
+    add_ready(connection_of(*client));
+    pipeline_->mark_dirty(*client);
+  }
+}
+
+void Server::flush() {
+  for (Client* client : pipeline_->take_dirty()) {
+    client->dirty = false;
+    Connection& connection = connection_of(*client);
+    if (connection.closed()) continue;
+    if (!connection.write_once()) {
+      close(connection);
+    } else if (connection.replies.bytes() > options_.output_hard_bytes) {
+      log::warn("client " + std::to_string(connection.id) + " does not read its replies: closed");
+      close(connection);
+    } else {
+      settle(connection);
+    }
+  }
+}
+
+// What comes next for a connection that something happened to.
+void Server::settle(Connection& connection) {
+  const bool idle = connection.replies.idle();
+  const bool waits = connection.wait != Wait::nothing;
+  const bool no_input = connection.unparsed().empty() || connection.needs_more;
+  if (idle && (connection.close_after_replies || (connection.input_ended && !waits && no_input))) {
+    close(connection);
+    return;
+  }
+  const bool blocked = connection.replies.bytes() >= options_.output_soft_bytes;
+  if (!waits && !blocked && !no_input && !connection.close_after_replies) add_ready(connection);
+  const bool has_room = connection.needs_more || connection.unparsed().size() < limits::bytes_per_turn;
+  const bool reading_is_over = draining_ && drain_turns_ > turns_for_reading;
+  const bool reads =
+      !reading_is_over && !connection.input_ended && !connection.close_after_replies && !blocked && has_room;
+  connection.watch(reads, !reads && connection.wait == Wait::core && !connection.input_ended);
+}
+
+void Server::arm(bool again) {
+  if (again) {
+    uv_idle_start(&idle_, [](uv_idle_t*) {});
+  } else {
+    uv_idle_stop(&idle_);
+  }
+  std::optional<int64_t> next = pipeline_->next_wakeup_ms();
+  constexpr int64_t drain_step_ms = 10;
+  if (draining_) next = std::min(next.value_or(turn_ms_ + drain_step_ms), turn_ms_ + drain_step_ms);
+  if (!next) {
+    uv_timer_stop(&wakeup_);
+    return;
+  }
+  const auto wait_ms = static_cast<uint64_t>(std::max<int64_t>(0, *next - turn_ms_));
+  // Timers run before the poll: only the idle handle keeps the loop from sleeping on.
+  uv_timer_start(
+      &wakeup_,
+      [](uv_timer_t* timer) {
+        auto* self = static_cast<Server*>(timer->data);
+        uv_idle_start(&self->idle_, [](uv_idle_t*) {});
+      },
+      wait_ms, 0);
+}
+
+// ---- Connections ------------------------------------------------------------------
+
+void Server::accept(int socket) {
+  if (draining_ || connections_.size() >= options_.connections_max) {
+    if (!draining_) {
+      static_cast<void>(::send(socket, too_many_clients.data(), too_many_clients.size(), MSG_NOSIGNAL));
+    }
+    ::close(socket);
+    return;
+  }
+  auto connection = std::make_unique<Connection>(next_id_++, socket, this);
+  connection->connected_at = now().mono_ms;
+  if (session_->needs_password()) {
+    connection->authenticated = false;
+    connection->parser.set_limits(protocol::FrameLimits::unauthenticated());
+  }
+  const int error = connection->start(&loop_, [](Connection& one, int status, int events) {
+    static_cast<Server*>(one.server())->on_events(one, status, events);
+  });
+  if (error != 0) {
+    log::warn(std::string("a connection could not be watched: ") + uv_strerror(error));
+    return;
+  }
+  pipeline_->add(*connection);
+  connections_.emplace(connection->id, std::move(connection));
+}
+
+void Server::on_events(Connection& connection, int status, int events) {
+  if (connection.closed()) return;
+  if (status < 0) return close(connection);
+  if ((events & UV_READABLE) != 0) {
+    read(connection);
+  } else if ((events & UV_DISCONNECT) != 0) {
+    return close(connection);
+  }
+  if ((events & UV_WRITABLE) != 0 && !connection.closed()) pipeline_->mark_dirty(connection);
+}
+
+void Server::read(Connection& connection) {
+  switch (connection.read_once()) {
+    case ReadOutcome::bytes:
+      if (connection.wait == Wait::nothing) {
+        add_ready(connection);
+      } else {
+        pipeline_->mark_dirty(connection);  // it may have sent enough
+      }
+      break;
+    case ReadOutcome::nothing:
+      break;
+    case ReadOutcome::broken:
+      close(connection);
+      break;
+    case ReadOutcome::ended:
+      connection.input_ended = true;
+      // Who half-closes cannot be told from who has gone: claims stay here rather than with nobody.
+      if (connection.wait == Wait::core || !connection.replies.undelivered().empty())
+        return close(connection);
+      add_ready(connection);
+      break;
+  }
+}
+
+void Server::add_ready(Connection& connection) {
+  if (connection.closed() || std::exchange(connection.in_ready, true)) return;
+  ready_.push_back(&connection);
+}
+
+void Server::close(Connection& connection) {
+  if (connection.closed()) return;
+  pipeline_->remove(connection);
+  std::erase(ready_, &connection);
+  connection.close([](uv_handle_t* handle) {
+    auto* closed = static_cast<Connection*>(handle->data);
+    static_cast<Server*>(closed->server())->closing_.erase(closed->id);
+  });
+  auto node = connections_.extract(connection.id);
+  closing_.insert(std::move(node));
+}
+
+void Server::sweep_deadlines() {
+  const int64_t mono_ms = now().mono_ms;
+  std::vector<Connection*> late;
+  for (const auto& [id, connection] : connections_) {
+    const bool half_sent = connection->half_sent_since && !connection->input_ended &&
+                           mono_ms - *connection->half_sent_since > options_.request_deadline_ms;
+    const bool stranger =
+        !connection->authenticated && mono_ms - connection->connected_at > options_.handshake_deadline_ms;
+    if (half_sent || stranger) late.push_back(connection.get());
+  }
+  for (Connection* connection : late) {
+    if (connection->close_after_replies) continue;
+    const bool stranger = !connection->authenticated;
+    pipeline_->answer_error(*connection,
+                            stranger ? make_error(Code::noauth, "no AUTH in time; connect again")
+                                     : make_error(Code::err, "the rest of the command did not come in time"));
+    connection->close_after_replies = true;
+  }
+  if (!late.empty()) uv_idle_start(&idle_, [](uv_idle_t*) {});
+}
+
+// ---- Start and end -------------------------------------------------------------------
+
+Status Server::start() {
+  std::signal(SIGPIPE, SIG_IGN);
+  if (const int error = uv_loop_init(&loop_); error != 0) {
+    return make_error(Code::err, std::string("cannot make an event loop: ") + uv_strerror(error));
+  }
+  start_handles();
+  const auto notify = [this] { uv_async_send(&async_); };
+  guards_ = guards::make_guard_chain(config_);
+  engine_ = std::make_unique<Engine>(config_, *guards_, open_backend_, notify);
+  if (Status status = engine_->start(); !status.ok()) return status;
+  verifier_ = std::make_unique<Verifier>(notify);
+  pipeline_ = std::make_unique<Pipeline>(
+      *engine_, *guards_, PipelineOptions{options_.output_soft_bytes, options_.commit_wait_us});
+  SessionOptions session;
+  session.password = options_.password;
+  session.shutdown = [this] { stop(); };
+  session_ = std::make_unique<Session>(*pipeline_, *verifier_, std::move(session));
+  pipeline_->set_session(*session_);
+  if (Status status = listen(); !status.ok()) return status;
+  session_->set_tcp_port(tcp_port());
+  // A first turn: what fell due while the bus was down.
+  uv_async_send(&async_);
+  return {};
+}
+
+Status Server::listen() {
+  const auto on_accept = [this](int socket) { accept(socket); };
+  if (options_.tcp) {
+    auto listener = Listener::tcp(&loop_, *options_.tcp, on_accept);
+    if (!listener.ok()) return listener.error();
+    tcp_ = std::move(listener.value());
+  }
+  if (options_.unix_path) {
+    auto listener = Listener::unix_socket(&loop_, *options_.unix_path, on_accept);
+    if (!listener.ok()) return listener.error();
+    unix_ = std::move(listener.value());
+  }
+  return {};
+}
+
+void Server::start_handles() {
+  uv_async_init(&loop_, &async_, [](uv_async_t*) {});  // it is enough that the loop wakes up
+  uv_check_init(&loop_, &check_);
+  uv_idle_init(&loop_, &idle_);
+  uv_timer_init(&loop_, &wakeup_);
+  uv_timer_init(&loop_, &sweep_);
+  check_.data = idle_.data = wakeup_.data = sweep_.data = this;
+  uv_check_start(&check_, [](uv_check_t* check) { static_cast<Server*>(check->data)->turn(); });
+  const int64_t shortest = std::min(options_.request_deadline_ms, options_.handshake_deadline_ms);
+  const auto period = static_cast<uint64_t>(std::clamp<int64_t>(shortest / 4, 5, 1000));
+  uv_timer_start(
+      &sweep_, [](uv_timer_t* timer) { static_cast<Server*>(timer->data)->sweep_deadlines(); }, period,
+      period);
+  for (uv_signal_t& signal : signals_) {
+    uv_signal_init(&loop_, &signal);
+    signal.data = this;
+  }
+  handles_started_ = true;
+}
+
+void Server::run() {
+  if (options_.handle_signals) {
+    const auto on = [](uv_signal_t* signal, int) { static_cast<Server*>(signal->data)->on_signal(); };
+    uv_signal_start(&signals_[0], on, SIGTERM);
+    uv_signal_start(&signals_[1], on, SIGINT);
+  }
+  uv_run(&loop_, UV_RUN_DEFAULT);
+}
+
+void Server::stop() {
+  stop_wanted_.store(true, std::memory_order_relaxed);
+  uv_async_send(&async_);
+}
+
+void Server::on_signal() {
+  if (stop_wanted_.load(std::memory_order_relaxed)) {
+    log::warn("a second signal: exiting at once; what was answered is durable");
+    _exit(1);
+  }
+  log::info("stopping: no more connections, the last answers are on their way");
+  stop();
+}
+
+void Server::begin_drain() {
+  if (std::exchange(draining_, true)) return;
+  drain_since_ms_ = turn_ms_;
+  if (tcp_) tcp_->close();
+  if (unix_) unix_->close();
+}
+
+// One more poll reads what has arrived; then every connection that has its answers is closed, and the
+// loop ends once nothing is left to commit.
+void Server::drain() {
+  if (++drain_turns_ <= turns_for_reading) {
+    return;
+  }
+  const bool late = turn_ms_ - drain_since_ms_ > options_.drain_deadline_ms;
+  std::vector<Connection*> done;
+  for (const auto& [id, connection] : connections_) {
+    const bool waits_for_room = connection->wait == Wait::room;
+    if (late || (!connection->in_ready && !waits_for_room && connection->replies.idle())) {
+      done.push_back(connection.get());
+    } else {
+      connection->watch(false, false);
+    }
+  }
+  for (Connection* connection : done) close(*connection);
+  const bool too_late = turn_ms_ - drain_since_ms_ > 2 * options_.drain_deadline_ms;
+  if (connections_.empty() && (pipeline_->settled() || too_late)) uv_stop(&loop_);
+}
+
+Server::~Server() {
+  if (!handles_started_) return;
+  for (const auto& [id, connection] : connections_) connection->close([](uv_handle_t*) {});
+  for (Listener* listener : {tcp_.get(), unix_.get()}) {
+    if (listener != nullptr) listener->close();
+  }
+  // Whoever may still notify goes before what is notified.
+  session_.reset();
+  verifier_.reset();
+  pipeline_.reset();
+  engine_.reset();
+  uv_check_stop(&check_);
+  for (uv_handle_t* handle : {handle_of(async_), handle_of(check_), handle_of(idle_), handle_of(wakeup_),
+                              handle_of(sweep_), handle_of(signals_[0]), handle_of(signals_[1])}) {
+    uv_close(handle, nullptr);
+  }
+  uv_run(&loop_, UV_RUN_DEFAULT);
+  PAWL_CHECK(uv_loop_close(&loop_) == 0);
+}
+
+}  // namespace pawl::server

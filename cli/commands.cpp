@@ -1,0 +1,233 @@
+#include "cli/commands.h"
+
+#include <array>
+
+namespace pawl::cli {
+namespace {
+
+using enum ValueKind;
+
+constexpr std::array<OptionSpec, 5> globals = {{
+    {"url", text, "URL", "unix:///path or tcp://host:port; default: PAWL_URL, ./pawl-data/pawl.sock, tcp://127.0.0.1:7295"},
+    {"json", flag, "", "one JSON document on stdout"},
+    {"quiet", flag, "", "no talk on stderr but errors", 'q'},
+    {"no-color", flag, "", "no colours on a terminal"},
+    {"timeout", duration, "D", "for connecting and for each answer; default 30s"},
+}};
+
+constexpr std::array<OptionSpec, 6> serve_options = {{
+    {"data", folder, "DIR", "where messages are kept; default ./pawl-data"},
+    {"listen", text, "HOST:PORT", "default 127.0.0.1:7295; \"none\": Unix socket only"},
+    {"socket", file, "PATH", "default DIR/pawl.sock"},
+    {"http", text, "HOST:PORT", "default 127.0.0.1:7296; \"none\": no HTTP"},
+    {"config", file, "FILE", "pawl.toml; options given here win over it"},
+    {"check", flag, "", "only read the configuration and say what is wrong with it"},
+}};
+
+constexpr std::array<OptionSpec, 11> push_options = {{
+    {"priority", priority, "0-9", "9 is the most urgent; default 5"},
+    {"delay", duration, "D", "not before this long from now"},
+    {"at", time, "TIME", "not before this time (ISO 8601 or Unix milliseconds)"},
+    {"unique", text, "KEY", "push nothing while a live message of the role holds KEY; prints the holder's id"},
+    {"unique-for", duration, "D", "hold the key this long from the push, whatever the state"},
+    {"group", text, "KEY", "one message of a group at a time, in order of push"},
+    {"max-attempts", positive, "N", "then it is a dead letter; default 5"},
+    {"lease", duration, "D", "default 15m"},
+    {"expire", duration, "D", "not worth doing any more this long after the push"},
+    {"header", header, "NAME=VALUE", "may be given several times", '\0', true},
+    {"lines", flag, "", "one message for each line of FILE or stdin; empty lines are skipped"},
+}};
+
+constexpr std::array<OptionSpec, 4> claim_options = {{
+    {"daemon", text, "NAME", "who claims; default cli-HOST-PID"},
+    {"count", positive, "N", "at most this many; default 1"},
+    {"wait", optional_duration, "[D]", "wait for work this long; alone: a day"},
+    {"lease", duration, "D", "instead of the message's or role's"},
+}};
+
+constexpr std::array<OptionSpec, 3> ack_options = {{
+    {"result", text, "TEXT|-|@FILE", "kept with the message"},
+    {"tokens", number, "N", "used by this delivery, in all"},
+    {"cost", cost, "USD", "of this delivery, in all"},
+}};
+
+constexpr std::array<OptionSpec, 6> fail_options = {{
+    {"class", error_class, "CLASS", "why it failed; default unknown"},
+    {"text", text, "TEXT", "the error, for people"},
+    {"retry-in", duration, "D", "instead of the role's back-off"},
+    {"dead", flag, "", "straight to the dead letters"},
+    {"tokens", number, "N", "used by this delivery, in all"},
+    {"cost", cost, "USD", "of this delivery, in all"},
+}};
+
+constexpr std::array<OptionSpec, 5> extend_options = {{
+    {"lease", duration, "D", "from now"},
+    {"progress", percent, "0-100", "how far it is"},
+    {"note", text, "TEXT", "what it is doing"},
+    {"tokens", number, "N", "used by this delivery, in all"},
+    {"cost", cost, "USD", "of this delivery, in all"},
+}};
+
+constexpr std::array<OptionSpec, 1> release_options = {{
+    {"delay", duration, "D", "not claimable for this long"},
+}};
+
+constexpr std::array<OptionSpec, 4> cancel_options = {{
+    {"reason", text, "TEXT", "kept with the message"},
+    {"role", text, "ROLE", "instead of ID: all messages of the role"},
+    {"state", state, "STATE", "with --role: only scheduled, ready or claimed ones"},
+    {"limit", positive, "N", "with --role: at most this many"},
+}};
+
+constexpr std::array<OptionSpec, 2> move_options = {{
+    {"priority", priority, "0-9", "the new priority"},
+    {"to", text, "ROLE", "another role"},
+}};
+
+constexpr std::array<OptionSpec, 1> result_options = {{
+    {"wait", optional_duration, "[D]", "wait for its end this long; alone: a day"},
+}};
+
+constexpr std::array<OptionSpec, 3> list_options = {{
+    {"count", positive, "N", "at most this many; default 100"},
+    {"cursor", text, "C", "where an earlier list ended"},
+    {"all", flag, "", "all of them"},
+}};
+
+constexpr std::array<OptionSpec, 1> pause_options = {{
+    {"reason", text, "TEXT", "shown by roles, status and why"},
+}};
+
+constexpr std::array<OptionSpec, 4> events_options = {{
+    {"follow", flag, "", "go on with what happens from now on", 'f'},
+    {"after", number, "SEQ", "start behind this entry; default: the last --count"},
+    {"kind", text, "KIND", "only these; \"message\" also means \"message.retry\""},
+    {"count", positive, "N", "default 50"},
+}};
+
+constexpr std::array<OptionSpec, 1> invocations_options = {{
+    {"count", positive, "N", "without ID: the last N failures; default 50"},
+}};
+
+constexpr std::array<OptionSpec, 8> exec_options = {{
+    {"jobs", positive, "N", "commands at a time; default 1", 'j'},
+    {"once", flag, "", "one message, then end"},
+    {"drain", flag, "", "end when nothing is ready or scheduled"},
+    {"wait", optional_duration, "[D]", "with --once: wait for a message; alone: a day"},
+    {"lease", duration, "D", "of each claim; extended at a third of it"},
+    {"timeout", duration, "D", "end a command that runs longer"},
+    {"daemon", text, "NAME", "who claims; default cli-HOST-PID"},
+    {"reconnect", duration, "D", "keep trying to report to a bus that is gone; default 60s"},
+}};
+
+constexpr std::array<OptionSpec, 7> dead_list_options = {{
+    {"role", text, "ROLE", "only of this role"},
+    {"class", error_class, "CLASS", "only of this error class"},
+    {"fingerprint", text, "F", "only of this group (pawl dead groups)"},
+    {"since", since, "D|TIME", "died within D, or since TIME"},
+    {"match", text, "TEXT", "error text or payload holds TEXT"},
+    {"count", positive, "N", "at most this many; default 100"},
+    {"all", flag, "", "all of them"},
+}};
+
+constexpr std::array<OptionSpec, 5> dead_filter_options = {{
+    {"role", text, "ROLE", "only of this role"},
+    {"class", error_class, "CLASS", "only of this error class"},
+    {"fingerprint", text, "F", "only of this group (pawl dead groups)"},
+    {"since", since, "D|TIME", "died within D, or since TIME"},
+    {"match", text, "TEXT", "error text or payload holds TEXT"},
+}};
+
+constexpr std::array<OptionSpec, 10> dead_replay_options = {{
+    {"role", text, "ROLE", "only of this role"},
+    {"class", error_class, "CLASS", "only of this error class"},
+    {"fingerprint", text, "F", "only of this group (pawl dead groups)"},
+    {"since", since, "D|TIME", "died within D, or since TIME"},
+    {"match", text, "TEXT", "error text or payload holds TEXT"},
+    {"all", flag, "", "every dead letter"},
+    {"limit", positive, "N", "at most this many"},
+    {"to", text, "ROLE", "into another role"},
+    {"reset", flag, "", "also drop the expiry"},
+    {"dry-run", flag, "", "only count"},
+}};
+
+constexpr std::array<OptionSpec, 6> dead_drop_options = {{
+    {"role", text, "ROLE", "only of this role"},
+    {"class", error_class, "CLASS", "only of this error class"},
+    {"fingerprint", text, "F", "only of this group (pawl dead groups)"},
+    {"since", since, "D|TIME", "died within D, or since TIME"},
+    {"match", text, "TEXT", "error text or payload holds TEXT"},
+    {"all", flag, "", "every dead letter"},
+}};
+
+constexpr std::array<OptionSpec, 1> dead_import_options = {{
+    {"to", text, "ROLE", "into this role instead of the old one"},
+}};
+
+constexpr std::array<OptionSpec, 2> status_options = {{
+    {"watch", flag, "", "again and again, until interrupted", 'w'},
+    {"interval", duration, "D", "with --watch; default 2s"},
+}};
+
+constexpr std::array<OptionSpec, 1> verify_options = {{
+    {"data", folder, "DIR", "check the files of a bus that does not run"},
+}};
+
+constexpr std::array<CommandSpec, 33> table = {{
+    {"serve", "", 0, 0, "run the bus", serve_options},
+    {"push", "ROLE [PAYLOAD|-|@FILE]", 1, 2, "give work to a role; prints the id", push_options},
+    {"claim", "ROLE…", 1, any_number, "take work", claim_options},
+    {"ack", "ID TOKEN", 2, 2, "say that it is done", ack_options},
+    {"fail", "ID TOKEN", 2, 2, "say that it failed", fail_options},
+    {"extend", "ID TOKEN", 2, 2, "keep a claim alive", extend_options},
+    {"release", "ID TOKEN", 2, 2, "give work back, unspent", release_options},
+    {"cancel", "[ID]", 0, 1, "cancel a message, or those of a role", cancel_options},
+    {"move", "ID", 1, 1, "change priority or role of waiting work", move_options},
+    {"get", "ID", 1, 1, "show a message with its history", {}},
+    {"result", "ID", 1, 1, "print the result's bytes", result_options},
+    {"list", "ROLE STATE", 2, 2, "messages of a role in one state", list_options},
+    {"roles", "[ROLE]", 0, 1, "depth, rates and age of every role", {}},
+    {"pause", "ROLE", 1, 1, "stop claims of a role", pause_options},
+    {"resume", "ROLE", 1, 1, "let claims of a role go on", {}},
+    {"events", "", 0, 0, "the chronicle", events_options},
+    {"invocations", "[ID]", 0, 1, "deliveries of a message, or recent failures of all", invocations_options},
+    {"why", "ID", 1, 1, "why a message is not running", {}},
+    {"exec", "ROLE…", 1, any_number, "run a command for each message, payload on stdin", exec_options, true},
+    {"dead list", "", 0, 0, "dead letters, the latest error of each", dead_list_options},
+    {"dead groups", "", 0, 0, "dead letters by error fingerprint", dead_filter_options},
+    {"dead show", "ID", 1, 1, "a dead letter with its history", {}},
+    {"dead replay", "[ID…]", 0, any_number, "back to work, attempts zeroed", dead_replay_options},
+    {"dead edit", "ID [PAYLOAD|-|@FILE]", 1, 2, "change the payload; without one in $EDITOR", {}},
+    {"dead drop", "[ID…]", 0, any_number, "delete for good", dead_drop_options},
+    {"dead export", "[FILE]", 0, 1, "as JSON lines, with payload and history", dead_filter_options},
+    {"dead import", "[FILE|-]", 0, 1, "push exported ones again, as new messages", dead_import_options},
+    {"dead stats", "", 0, 0, "counts by role and class", dead_filter_options},
+    {"status", "", 0, 0, "bus, roles and dead letters on one screen", status_options},
+    {"verify", "", 0, 0, "prove that the store is whole", verify_options},
+    {"version", "", 0, 0, "print the version", {}},
+    {"completion", "bash|zsh|fish", 1, 1, "print a completion script", {}, false, "bash zsh fish"},
+    {"help", "[COMMAND]", 0, 2, "this", {}},
+}};
+
+}  // namespace
+
+std::span<const CommandSpec> command_table() { return table; }
+
+std::span<const OptionSpec> global_options() { return globals; }
+
+const CommandSpec* find_command(std::string_view name) {
+  for (const CommandSpec& command : command_table()) {
+    if (command.name == name) return &command;
+  }
+  return nullptr;
+}
+
+bool is_command_group(std::string_view word) {
+  for (const CommandSpec& command : command_table()) {
+    const size_t space = command.name.find(' ');
+    if (space != std::string_view::npos && command.name.substr(0, space) == word) return true;
+  }
+  return false;
+}
+
+}  // namespace pawl::cli

@@ -1,0 +1,32 @@
+// pawl.toml: read, checked, and handed on as plain data.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bus/base/result.h"
+#include "bus/core/config.h"
+
+namespace pawl::cli {
+
+// What the file says; what it leaves out is nothing here, or the default in `bus`.
+struct FileConfig {
+  core::BusConfig bus;
+  std::optional<std::string> data;
+  std::optional<std::string> listen;  // HOST:PORT or "none"
+  std::optional<std::string> http;    // HOST:PORT or "none"
+  std::optional<std::string> socket;
+  std::optional<std::string> password;  // resolved: { env = "NAME" } has been looked up
+  std::vector<std::string> notices;     // "FILE:LINE: … is not acted on yet", in the order of the file
+  std::string path;
+};
+
+// NOTFOUND where the file cannot be read. Otherwise an error lists everything that is wrong, a line each:
+// "pawl.toml:12: unknown key 'leese' in [role.research]; did you mean 'lease'?"
+Result<FileConfig> load_config(const std::string& path);
+// The same for a text; `path` is for messages.
+Result<FileConfig> parse_config(std::string_view text, const std::string& path);
+
+}  // namespace pawl::cli

@@ -1,0 +1,71 @@
+#include "cli/dispatch.h"
+
+#include <csignal>
+#include <cstdio>
+
+namespace pawl::cli {
+namespace {
+
+struct Route {
+  std::string_view name;
+  int (*function)(Session*);
+};
+
+constexpr Route routes[] = {
+    {"serve", run_serve_command},
+    {"push", run_push},
+    {"claim", run_claim},
+    {"ack", run_ack},
+    {"fail", run_fail},
+    {"extend", run_extend},
+    {"release", run_release},
+    {"cancel", run_cancel},
+    {"move", run_move},
+    {"get", run_get},
+    {"result", run_result},
+    {"list", run_list},
+    {"roles", run_roles},
+    {"pause", run_pause},
+    {"resume", run_resume},
+    {"events", run_events},
+    {"invocations", run_invocations},
+    {"why", run_why},
+    {"exec", run_exec},
+    {"dead list", run_dead_list},
+    {"dead groups", run_dead_groups},
+    {"dead show", run_dead_show},
+    {"dead replay", run_dead_replay},
+    {"dead edit", run_dead_edit},
+    {"dead drop", run_dead_drop},
+    {"dead export", run_dead_export},
+    {"dead import", run_dead_import},
+    {"dead stats", run_dead_stats},
+    {"status", run_status},
+    {"verify", run_verify},
+    {"version", run_version},
+    {"completion", run_completion},
+};
+
+}  // namespace
+
+int run(const std::vector<std::string>& argv) {
+  // A bus or a reader of ours that goes away is an error of a write, not our end.
+  std::signal(SIGPIPE, SIG_IGN);
+  ParseOutcome outcome = parse_arguments(argv);
+  if (!outcome.arguments) {
+    const bool is_help = outcome.exit_code == exit_ok;
+    const std::string text = (is_help ? "" : "pawl: ") + outcome.text;
+    std::fwrite(text.data(), 1, text.size(), is_help ? stdout : stderr);
+    return outcome.exit_code;
+  }
+  Session session(*outcome.arguments);
+  for (const Route& route : routes) {
+    if (route.name != outcome.arguments->command->name) continue;
+    const int code = route.function(&session);
+    if (session.out.finish()) return code;
+    return session.fail(exit_failed, "could not write all of the output; is the disk full?");
+  }
+  return session.fail(exit_usage, "this command is not wired up");
+}
+
+}  // namespace pawl::cli

@@ -1,0 +1,67 @@
+// The commands, one function each, by family.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cli/session.h"
+
+namespace pawl::cli {
+
+// All of the program behind main(): parses, runs, answers the exit code.
+int run(const std::vector<std::string>& argv);
+
+// push.cpp, push_lines.cpp
+int run_push(Session* session);
+int run_push_lines(Session* session);
+// work.cpp
+int run_claim(Session* session);
+int run_ack(Session* session);
+int run_fail(Session* session);
+int run_extend(Session* session);
+int run_release(Session* session);
+// message.cpp
+int run_cancel(Session* session);
+int run_move(Session* session);
+int run_get(Session* session);
+int run_result(Session* session);
+int run_list(Session* session);
+int run_invocations(Session* session);
+int run_why(Session* session);
+// roles.cpp
+int run_roles(Session* session);
+int run_pause(Session* session);
+int run_resume(Session* session);
+int run_status(Session* session);
+// events.cpp
+int run_events(Session* session);
+int run_recent_failures(Session* session);
+// dead.cpp, dead_edit.cpp, dead_file.cpp
+int run_dead_list(Session* session);
+int run_dead_groups(Session* session);
+int run_dead_show(Session* session);
+int run_dead_replay(Session* session);
+int run_dead_edit(Session* session);
+int run_dead_drop(Session* session);
+int run_dead_export(Session* session);
+int run_dead_import(Session* session);
+int run_dead_stats(Session* session);
+// exec.cpp
+int run_exec(Session* session);
+// bus.cpp
+int run_serve_command(Session* session);
+int run_verify(Session* session);
+int run_version(Session* session);
+int run_completion(Session* session);
+
+// Shared: prints "OK" or {"ok":true} for a plain answer.
+int print_ok(Session* session, const client::Reply& reply);
+// The invocations of a message, as print_map would not show them: a table.
+void print_invocations(Session* session, const Json& message);
+// A whole message for people: its fields, then payload, headers and invocations.
+void print_message(Session* session, const Json& message);
+// `DEAD …` filters out of the options; appended to a command.
+void append_dead_filters(const Arguments& arguments, client::Command* command);
+bool has_dead_filters(const Arguments& arguments);
+
+}  // namespace pawl::cli

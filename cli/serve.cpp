@@ -1,0 +1,136 @@
+// The composition root of `pawl serve`: configuration → store → journal → bus → server.
+#include "cli/serve.h"
+
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <utility>
+
+#include "bus/journal/local_journal.h"
+#include "bus/server/log.h"
+#include "bus/server/server.h"
+#include "bus/store/rocks_store.h"
+#include "cli/config.h"
+#include "cli/exit_codes.h"
+
+namespace pawl::cli {
+namespace {
+
+constexpr std::string_view default_data = "./pawl-data";
+constexpr std::string_view default_listen = "127.0.0.1:7295";
+constexpr std::string_view none = "none";
+
+// What the options, the file and the defaults come to.
+struct Plan {
+  core::BusConfig bus;
+  std::string data;
+  server::ServerOptions server;
+  std::vector<std::string> notices;
+};
+
+int complain(const std::string& text, int code) {
+  std::fprintf(stderr, "pawl: %s\n", text.c_str());
+  return code;
+}
+
+std::string first_of(const std::optional<std::string>& option, const std::optional<std::string>& file,
+                     std::string_view otherwise) {
+  if (option) return *option;
+  return file.value_or(std::string(otherwise));
+}
+
+Result<Plan> make_plan(const ServeOptions& options) {
+  FileConfig file;
+  if (options.config) {
+    Result<FileConfig> loaded = load_config(*options.config);
+    if (!loaded.ok()) return loaded.error();
+    file = std::move(loaded.value());
+  }
+  Plan plan;
+  plan.bus = file.bus;
+  plan.notices = file.notices;
+  plan.data = first_of(options.data, file.data, default_data);
+  if (plan.data.empty()) return make_error(Code::badarg, "--data is empty; name a directory");
+  const std::string listen = first_of(options.listen, file.listen, default_listen);
+  if (listen != none) {
+    Result<server::Address> address = server::parse_address(listen);
+    if (!address.ok()) return make_error(Code::badarg, "--listen: " + address.error().text + ", or none");
+    plan.server.tcp = std::move(address.value());
+  }
+  const std::string socket = first_of(options.socket, file.socket, plan.data + "/pawl.sock");
+  if (socket != none) plan.server.unix_path = socket;
+  if (!plan.server.tcp && !plan.server.unix_path) {
+    return make_error(Code::badarg, "--listen none and --socket none leave no way in; give one of them");
+  }
+  if (options.http && *options.http != none)
+    plan.notices.emplace_back("--http: not built yet, nothing listens there");
+  plan.server.password = file.password.value_or("");
+  plan.server.handle_signals = true;
+  return plan;
+}
+
+Status make_directory(const std::string& path) {
+  if (::mkdir(path.c_str(), 0700) == 0 || errno == EEXIST) return {};
+  std::string why = std::strerror(errno);
+  if (errno == ENOENT) why = "the directory above it does not exist; create it first";
+  return make_error(Code::err, "cannot create " + path + ": " + why);
+}
+
+server::OpenBackend rocks_backend(const std::string& data) {
+  return [data](bool read_only) -> Result<server::Backend> {
+    store::RocksOptions rocks;
+    rocks.directory = data;
+    rocks.read_only = read_only;
+    rocks.on_repair = [](const std::string& note) { server::log::warn(note); };
+    Result<std::unique_ptr<store::Store>> opened = store::open_rocks_store(rocks);
+    if (!opened.ok()) return opened.error();
+    server::Backend backend;
+    backend.store = std::move(opened.value());
+    if (!read_only) backend.journal = std::make_unique<journal::LocalJournal>(*backend.store);
+    return backend;
+  };
+}
+
+std::string ready_line(const server::ServerOptions& options, uint16_t port) {
+  std::string where;
+  if (options.tcp) where = server::to_text({options.tcp->host, port});
+  if (options.unix_path) where += (where.empty() ? "" : " and ") + *options.unix_path;
+  return "pawl: ready on " + where;
+}
+
+}  // namespace
+
+int run_serve(const ServeOptions& options) {
+  Result<Plan> plan = make_plan(options);
+  if (!plan.ok()) {
+    // A file's faults are a line each and name their places themselves.
+    std::fprintf(stderr, "%s%s\n", options.config ? "" : "pawl: ", plan.error().text.c_str());
+    return exit_usage;
+  }
+  if (!options.quiet) {
+    for (const std::string& notice : plan->notices) std::fprintf(stderr, "%s\n", notice.c_str());
+  }
+  if (options.check) {
+    if (!options.quiet) std::fprintf(stderr, "pawl: the configuration is fine\n");
+    return exit_ok;
+  }
+  if (options.quiet) server::log::set_level(server::log::Level::warn);
+  if (const Status status = make_directory(plan->data); !status.ok()) {
+    return complain(status.error().text, exit_failed);
+  }
+  Result<std::unique_ptr<server::Server>> server =
+      server::Server::open(plan->server, plan->bus, rocks_backend(plan->data));
+  if (!server.ok()) {
+    return complain(server.error().text, server.error().code == Code::badarg ? exit_usage : exit_failed);
+  }
+  if (!options.quiet) {
+    std::fprintf(stderr, "%s\n", ready_line(plan->server, server.value()->tcp_port()).c_str());
+    std::fflush(stderr);
+  }
+  server.value()->run();
+  return exit_ok;
+}
+
+}  // namespace pawl::cli

@@ -1,0 +1,17 @@
+// Guard "pause": no claim of a role that an operator has paused.
+#pragma once
+
+#include "guards/guard.h"
+
+namespace pawl::guards {
+
+class Pause final : public Guard {
+ public:
+  std::string_view name() const override { return "pause"; }
+  // Closed: whoever paused a role wants it to stand still.
+  FailureDirection failure_direction() const override { return FailureDirection::closed; }
+  // PAUSED with the operator's reason; never passes by itself.
+  core::Verdict admit_claim(const core::Candidate& candidate) const override;
+};
+
+}  // namespace pawl::guards

@@ -1,0 +1,13 @@
+// Every guard of the bus, in the order in which they are asked.
+#pragma once
+
+#include <memory>
+
+#include "bus/core/config.h"
+#include "guards/guard_chain.h"
+
+namespace pawl::guards {
+
+std::unique_ptr<GuardChain> make_guard_chain(const core::BusConfig& config);
+
+}  // namespace pawl::guards

@@ -1,0 +1,66 @@
+#include "guards/size.h"
+
+#include <optional>
+#include <string>
+
+namespace pawl::guards {
+namespace {
+
+struct Excess {
+  std::string what;
+  size_t bytes = 0;
+};
+
+// The first thing in an operation that is over the limit.
+struct Measure {
+  size_t limit;
+
+  std::optional<Excess> over(std::string what, size_t bytes) const {
+    if (bytes <= limit) return std::nullopt;
+    return Excess{std::move(what), bytes};
+  }
+
+  std::optional<Excess> operator()(const core::op::Push& push) const {
+    if (auto excess = over("payload", push.payload.size())) return excess;
+    size_t headers = 0;
+    for (const auto& [name, value] : push.headers) headers += name.size() + value.size();
+    return over("all headers together", headers);
+  }
+  std::optional<Excess> operator()(const core::op::MultiPush& push) const {
+    for (size_t i = 0; i < push.payloads.size(); ++i) {
+      if (push.payloads[i].size() > limit) {
+        return Excess{"payload " + std::to_string(i + 1), push.payloads[i].size()};
+      }
+    }
+    return std::nullopt;
+  }
+  std::optional<Excess> operator()(const core::op::Ack& ack) const {
+    return over("result", ack.result.size());
+  }
+  std::optional<Excess> operator()(const core::op::DeadEdit& edit) const {
+    return over("payload", edit.payload.size());
+  }
+  template <typename Other>
+  std::optional<Excess> operator()(const Other& /*operation*/) const {
+    return std::nullopt;
+  }
+};
+
+}  // namespace
+
+core::Verdict Size::admit(const core::Operation& operation) const {
+  const std::optional<Excess> excess = std::visit(Measure{payload_bytes_max_}, operation);
+  if (!excess) return core::Verdict::allow();
+  core::Verdict verdict;
+  verdict.allowed = false;
+  verdict.code = Code::toobig;
+  verdict.scope = core::Scope::message;
+  verdict.value = static_cast<int64_t>(excess->bytes);
+  verdict.limit = static_cast<int64_t>(payload_bytes_max_);
+  verdict.reason = excess->what + ": " + std::to_string(excess->bytes) + " bytes, the limit is " +
+                   std::to_string(payload_bytes_max_) +
+                   "; store the data elsewhere and send where it is, or raise [bus] payload_max";
+  return verdict;
+}
+
+}  // namespace pawl::guards

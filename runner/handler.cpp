@@ -1,0 +1,355 @@
+#include "runner/handler.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+extern char** environ;
+
+namespace pawl::runner {
+namespace {
+
+constexpr size_t report_line_bytes_max = size_t{64} << 10;
+constexpr size_t first_line_bytes_max = 256;
+constexpr size_t read_bytes = size_t{64} << 10;
+constexpr size_t reads_per_pump = 64;          // so that one chatty child starves nobody
+constexpr int64_t linger_ms = 200;             // for pipes that a grandchild still holds
+constexpr int64_t poll_without_pidfd_ms = 20;  // kernels before 5.3
+
+void close_fd(int* fd) {
+  if (*fd >= 0) close(*fd);
+  *fd = -1;
+}
+
+// A pipe whose ends stay clear of 0 to 3, the places they are moved to in the child.
+struct Pipe {
+  int read_end = -1;
+  int write_end = -1;
+
+  Pipe() = default;
+  Pipe(const Pipe&) = delete;
+  Pipe& operator=(const Pipe&) = delete;
+  ~Pipe() {
+    close_fd(&read_end);
+    close_fd(&write_end);
+  }
+  bool open() {
+    std::array<int, 2> ends{};
+    if (pipe2(ends.data(), O_CLOEXEC) != 0) return false;
+    read_end = lift(ends[0]);
+    write_end = lift(ends[1]);
+    return read_end >= 0 && write_end >= 0;
+  }
+  static int take(int* end) {
+    const int fd = *end;
+    *end = -1;
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    return fd;
+  }
+
+ private:
+  static int lift(int fd) {
+    constexpr int lowest = 10;
+    if (fd >= lowest) return fd;
+    const int moved = fcntl(fd, F_DUPFD_CLOEXEC, lowest);
+    close(fd);
+    return moved;
+  }
+};
+
+std::vector<std::string> merged_environment(const std::vector<std::string>& own) {
+  const auto name_of = [](std::string_view entry) { return entry.substr(0, entry.find('=')); };
+  std::vector<std::string> all;
+  for (char** entry = environ; entry && *entry; ++entry) {
+    const bool replaced = std::any_of(own.begin(), own.end(), [&](const std::string& mine) {
+      return name_of(mine) == name_of(*entry);
+    });
+    if (!replaced) all.emplace_back(*entry);
+  }
+  all.insert(all.end(), own.begin(), own.end());
+  return all;
+}
+
+std::vector<char*> c_strings(const std::vector<std::string>& texts) {
+  std::vector<char*> pointers;
+  for (const std::string& text : texts) pointers.push_back(const_cast<char*>(text.c_str()));
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
+int spawn(const HandlerSpec& spec, const std::array<int, 4>& ends, pid_t* pid) {
+  posix_spawn_file_actions_t actions;
+  posix_spawnattr_t attributes;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawnattr_init(&attributes);
+  for (int target = 0; target < 4; ++target) {
+    posix_spawn_file_actions_adddup2(&actions, ends[static_cast<size_t>(target)], target);
+  }
+  posix_spawn_file_actions_addclosefrom_np(&actions, 4);
+  sigset_t none;
+  sigset_t all;
+  sigemptyset(&none);
+  sigfillset(&all);
+  posix_spawnattr_setsigmask(&attributes, &none);
+  posix_spawnattr_setsigdefault(&attributes, &all);
+  posix_spawnattr_setpgroup(&attributes, 0);
+  posix_spawnattr_setflags(&attributes,
+                           POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  const std::vector<std::string> environment = merged_environment(spec.environment);
+  const std::vector<char*> arguments = c_strings(spec.command);
+  const std::vector<char*> variables = c_strings(environment);
+  const int failure =
+      posix_spawnp(pid, arguments[0], &actions, &attributes, arguments.data(), variables.data());
+  posix_spawnattr_destroy(&attributes);
+  posix_spawn_file_actions_destroy(&actions);
+  return failure;
+}
+
+// Reads what is there; `sink` gets each piece. True at the end of the stream.
+template <typename Sink>
+bool drain(int fd, Sink sink) {
+  std::array<char, read_bytes> buffer;
+  for (size_t i = 0; i < reads_per_pump; ++i) {
+    const ssize_t got = read(fd, buffer.data(), buffer.size());
+    if (got > 0) {
+      sink(std::string_view(buffer.data(), static_cast<size_t>(got)));
+    } else if (got == 0) {
+      return true;
+    } else if (errno != EINTR) {
+      return errno != EAGAIN;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+std::optional<std::string> find_program(const std::string& program) {
+  const auto runnable = [](const std::string& path) { return access(path.c_str(), X_OK) == 0; };
+  if (program.empty()) return std::nullopt;
+  if (program.find('/') != std::string::npos) {
+    return runnable(program) ? std::optional(program) : std::nullopt;
+  }
+  const char* path = std::getenv("PATH");
+  std::string_view rest = path ? path : "/bin:/usr/bin";
+  for (;;) {
+    const size_t colon = rest.find(':');
+    const std::string_view folder = rest.substr(0, colon);
+    const std::string candidate = (folder.empty() ? "." : std::string(folder)) + "/" + program;
+    if (runnable(candidate)) return candidate;
+    if (colon == std::string_view::npos) return std::nullopt;
+    rest.remove_prefix(colon + 1);
+  }
+}
+
+Result<std::unique_ptr<Handler>> Handler::start(HandlerSpec spec, int64_t now_ms) {
+  PAWL_CHECK(!spec.command.empty());
+  Pipe input;
+  Pipe output;
+  Pipe errors;
+  Pipe reports;
+  if (!input.open() || !output.open() || !errors.open() || !reports.open()) {
+    return make_error(Code::err, std::string("cannot make a pipe: ") + std::strerror(errno));
+  }
+  std::unique_ptr<Handler> handler(new Handler);
+  const int failure = spawn(
+      spec, {input.read_end, output.write_end, errors.write_end, reports.write_end}, &handler->pid_);
+  if (failure != 0) {
+    handler->pid_ = -1;
+    handler->done_ = true;
+    return make_error(Code::err, "cannot run '" + spec.command[0] + "': " + std::strerror(failure));
+  }
+  handler->spec_ = std::move(spec);
+  handler->last_pump_ms_ = now_ms;
+  handler->pidfd_ = static_cast<int>(syscall(SYS_pidfd_open, handler->pid_, 0));
+  handler->input_ = Pipe::take(&input.write_end);
+  handler->output_ = Pipe::take(&output.read_end);
+  handler->errors_ = Pipe::take(&errors.read_end);
+  handler->reports_ = Pipe::take(&reports.read_end);
+  handler->feed_input();
+  return handler;
+}
+
+Handler::~Handler() {
+  if (done_) return;
+  spec_.on_report = nullptr;  // whom it tells may be gone already
+  if (!exited_) {
+    signal_group(SIGKILL);
+    siginfo_t info{};
+    while (waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOWAIT) != 0 && errno == EINTR) {
+    }
+  }
+  finish();
+}
+
+void Handler::add_polls(std::vector<pollfd>* polls, int64_t* wake_ms) const {
+  if (done_) return;
+  if (input_ >= 0) polls->push_back({input_, POLLOUT, 0});
+  for (const int fd : {output_, errors_, reports_}) {
+    if (fd >= 0) polls->push_back({fd, POLLIN, 0});
+  }
+  if (exited_) {
+    *wake_ms = std::min(*wake_ms, exited_at_ms_ + linger_ms);
+    return;
+  }
+  if (pidfd_ >= 0) {
+    polls->push_back({pidfd_, POLLIN, 0});
+  } else {
+    *wake_ms = std::min(*wake_ms, last_pump_ms_ + poll_without_pidfd_ms);
+  }
+  if (kill_at_ms_) *wake_ms = std::min(*wake_ms, *kill_at_ms_);
+  if (spec_.deadline_ms && !kill_at_ms_) *wake_ms = std::min(*wake_ms, *spec_.deadline_ms);
+}
+
+void Handler::pump(int64_t now_ms) {
+  if (done_) return;
+  last_pump_ms_ = now_ms;
+  feed_input();
+  // The exit is looked at before the pipes are read: what the child wrote before it
+  // ended is then certainly seen below.
+  const bool exited = check_exit(now_ms);
+  drain_output();
+  drain_errors();
+  drain_reports();
+  if (exited) {
+    const bool pipes_ended = output_ < 0 && errors_ < 0 && reports_ < 0;
+    if (pipes_ended || now_ms >= exited_at_ms_ + linger_ms) finish();
+    return;
+  }
+  if (spec_.deadline_ms && now_ms >= *spec_.deadline_ms && !kill_at_ms_) {
+    result_.timed_out = true;
+    terminate(now_ms);
+  }
+  if (kill_at_ms_ && now_ms >= *kill_at_ms_) {
+    signal_group(SIGKILL);
+    kill_at_ms_ = now_ms + spec_.kill_after_ms;
+  }
+}
+
+void Handler::terminate(int64_t now_ms) {
+  if (done_ || exited_ || kill_at_ms_) return;
+  signal_group(SIGTERM);
+  signal_group(SIGCONT);  // a stopped group would not see the TERM
+  kill_at_ms_ = now_ms + spec_.kill_after_ms;
+}
+
+void Handler::kill_now() {
+  if (!done_ && !exited_) signal_group(SIGKILL);
+}
+
+// Only while the child is not reaped: afterwards its number may belong to another group.
+void Handler::signal_group(int signal) const {
+  if (pid_ > 0) kill(-pid_, signal);
+}
+
+bool Handler::check_exit(int64_t now_ms) {
+  if (exited_) return true;
+  siginfo_t info{};
+  // The child stays a zombie until finish(), so its group's number stays taken.
+  if (waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) != 0) return false;
+  if (info.si_pid == 0) return false;
+  exited_ = true;
+  exited_at_ms_ = now_ms;
+  result_.signalled = info.si_code != CLD_EXITED;
+  result_.code = info.si_status;
+  close_fd(&input_);
+  return true;
+}
+
+void Handler::finish() {
+  signal_group(SIGKILL);  // whatever the child left behind
+  siginfo_t info{};
+  while (waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED) != 0 && errno == EINTR) {
+  }
+  drain_output();
+  drain_errors();
+  drain_reports();
+  deliver_lines(true);
+  for (int* fd : {&input_, &output_, &errors_, &reports_, &pidfd_}) close_fd(fd);
+  done_ = true;
+}
+
+void Handler::feed_input() {
+  while (input_ >= 0) {
+    if (input_sent_ == spec_.input.size()) {
+      close_fd(&input_);
+      spec_.input = {};
+      input_sent_ = 0;
+      return;
+    }
+    const ssize_t sent = write(input_, spec_.input.data() + input_sent_, spec_.input.size() - input_sent_);
+    if (sent >= 0) {
+      input_sent_ += static_cast<size_t>(sent);
+    } else if (errno != EINTR) {
+      // EPIPE: the child does not want the rest; that is its own affair.
+      if (errno != EAGAIN) close_fd(&input_);
+      return;
+    }
+  }
+}
+
+void Handler::drain_output() {
+  if (output_ < 0) return;
+  const bool ended = drain(output_, [this](std::string_view piece) {
+    result_.output_bytes += piece.size();
+    const size_t room = spec_.output_bytes_max - std::min(spec_.output_bytes_max, result_.output.size());
+    result_.output.append(piece.substr(0, room));
+  });
+  if (ended) close_fd(&output_);
+}
+
+void Handler::drain_errors() {
+  if (errors_ < 0) return;
+  const bool ended = drain(errors_, [this](std::string_view piece) {
+    if (!first_line_ended_) {
+      const size_t end = piece.find('\n');
+      result_.error_first_line.append(piece.substr(0, end));
+      first_line_ended_ = end != std::string_view::npos || result_.error_first_line.size() >= first_line_bytes_max;
+      if (result_.error_first_line.size() > first_line_bytes_max) {
+        result_.error_first_line.resize(first_line_bytes_max);
+      }
+    }
+    std::string& tail = result_.error_tail;
+    tail.append(piece);
+    if (tail.size() > spec_.error_tail_bytes_max) tail.erase(0, tail.size() - spec_.error_tail_bytes_max);
+  });
+  if (ended) close_fd(&errors_);
+}
+
+void Handler::drain_reports() {
+  if (reports_ < 0) return;
+  const bool ended = drain(reports_, [this](std::string_view piece) {
+    report_line_.append(piece);
+    deliver_lines(false);
+  });
+  if (ended) close_fd(&reports_);
+}
+
+void Handler::deliver_lines(bool at_end) {
+  size_t from = 0;
+  const auto deliver = [this](std::string_view line) {
+    if (!report_line_too_long_ && !line.empty() && spec_.on_report) spec_.on_report(line);
+    report_line_too_long_ = false;
+  };
+  for (size_t end = report_line_.find('\n'); end != std::string::npos; end = report_line_.find('\n', from)) {
+    deliver(std::string_view(report_line_).substr(from, end - from));
+    from = end + 1;
+  }
+  report_line_.erase(0, from);
+  if (at_end) deliver(report_line_);
+  if (report_line_.size() > report_line_bytes_max) {
+    report_line_too_long_ = true;  // its rest is dropped with it
+    report_line_.clear();
+  }
+}
+
+}  // namespace pawl::runner

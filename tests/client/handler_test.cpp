@@ -1,0 +1,206 @@
+// One child process, for real.
+#include "runner/handler.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+
+using pawl::runner::Handler;
+using pawl::runner::HandlerResult;
+using pawl::runner::HandlerSpec;
+
+namespace {
+
+int64_t now_ms() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+void step(Handler* handler) {
+  std::vector<pollfd> polls;
+  int64_t wake = now_ms() + 5000;
+  handler->add_polls(&polls, &wake);
+  poll(polls.data(), polls.size(), static_cast<int>(std::max<int64_t>(0, wake - now_ms())));
+  handler->pump(now_ms());
+}
+
+HandlerSpec shell(const std::string& script) {
+  HandlerSpec spec;
+  spec.command = {"sh", "-c", script};
+  return spec;
+}
+
+HandlerResult run(HandlerSpec spec) {
+  std::signal(SIGPIPE, SIG_IGN);
+  auto handler = Handler::start(std::move(spec), now_ms());
+  REQUIRE(handler.ok());
+  const int64_t limit = now_ms() + 20'000;
+  while (!(*handler)->done()) {
+    REQUIRE(now_ms() < limit);
+    step(handler->get());
+  }
+  return (*handler)->result();
+}
+
+}  // namespace
+
+TEST_CASE("handler: exit codes and signals") {
+  struct Row {
+    const char* script;
+    bool signalled;
+    int code;
+  };
+  const Row rows[] = {{"exit 0", false, 0},        {"exit 75", false, 75},       {"exit 255", false, 255},
+                      {"kill -SEGV $$", true, SIGSEGV}, {"kill -KILL $$", true, SIGKILL}};
+  for (const Row& row : rows) {
+    INFO(row.script);
+    const HandlerResult result = run(shell(row.script));
+    CHECK(result.signalled == row.signalled);
+    CHECK(result.code == row.code);
+    CHECK_FALSE(result.timed_out);
+  }
+}
+
+TEST_CASE("handler: payload in, result out, whatever the bytes and the size") {
+  std::string bytes;
+  for (int i = 0; i < 300'000; ++i) bytes += static_cast<char>(i * 7);
+  HandlerSpec spec;
+  spec.command = {"cat"};
+  spec.input = bytes;
+  const HandlerResult result = run(std::move(spec));
+  CHECK(result.output == bytes);
+  CHECK(result.output_bytes == bytes.size());
+  CHECK(run(shell("cat")).output.empty());
+}
+
+TEST_CASE("handler: a child that does not read its payload") {
+  HandlerSpec spec = shell("echo done");
+  spec.input = std::string(1 << 20, 'x');
+  const HandlerResult result = run(std::move(spec));
+  CHECK(result.code == 0);
+  CHECK(result.output == "done\n");
+}
+
+TEST_CASE("handler: output and stderr are bounded") {
+  HandlerSpec spec = shell("yes 0123456789 | head -c 500000; echo first >&2; yes abcdefg | head -c 100000 >&2; echo last >&2");
+  spec.output_bytes_max = 1000;
+  spec.error_tail_bytes_max = 100;
+  const HandlerResult result = run(std::move(spec));
+  CHECK(result.output.size() == 1000);
+  CHECK(result.output_bytes == 500'000);
+  CHECK(result.error_first_line == "first");
+  CHECK(result.error_tail.size() == 100);
+  CHECK(result.error_tail.substr(95) == "last\n");
+}
+
+TEST_CASE("handler: reports are lines of descriptor 3") {
+  std::vector<std::string> lines;
+  HandlerSpec spec = shell("echo one >&3; printf two >&3; printf ' more\\n\\nlast' >&3");
+  spec.on_report = [&](std::string_view line) { lines.emplace_back(line); };
+  run(std::move(spec));
+  CHECK(lines == std::vector<std::string>{"one", "two more", "last"});
+}
+
+TEST_CASE("handler: a report line without end is dropped, later ones are not") {
+  std::vector<std::string> lines;
+  HandlerSpec spec = shell("yes | tr -d '\\n' | head -c 300000 >&3; echo >&3; echo after >&3");
+  spec.on_report = [&](std::string_view line) { lines.emplace_back(line); };
+  run(std::move(spec));
+  CHECK(lines == std::vector<std::string>{"after"});
+}
+
+TEST_CASE("handler: environment is added and replaces") {
+  setenv("PAWL_TEST_INHERITED", "old", 1);
+  HandlerSpec spec = shell("printf '%s %s' \"$PAWL_TEST_INHERITED\" \"$PAWL_ID\"");
+  spec.environment = {"PAWL_TEST_INHERITED=new", "PAWL_ID=a1"};
+  CHECK(run(std::move(spec)).output == "new a1");
+}
+
+TEST_CASE("handler: own process group, open descriptors 0 to 3 only, no blocked signals") {
+  const int stray = open("/dev/null", O_RDONLY);  // on purpose without O_CLOEXEC
+  REQUIRE(stray > 3);
+  sigset_t set;
+  sigset_t before;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigprocmask(SIG_BLOCK, &set, &before);
+  const HandlerResult result = run(shell(
+      "[ \"$(ps -o pgid= -p $$ | tr -d ' ')\" = $$ ] && echo leader; "
+      "for fd in /proc/$$/fd/*; do n=${fd##*/}; [ $n -gt 3 ] && [ $n -lt 10 ] && echo open $n; done; "
+      "grep SigBlk /proc/$$/status; grep SigIgn /proc/$$/status"));
+  sigprocmask(SIG_SETMASK, &before, nullptr);
+  close(stray);
+  CHECK(result.output == "leader\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
+}
+
+TEST_CASE("handler: a deadline ends it, politely first") {
+  HandlerSpec spec = shell("trap 'echo bye; exit 3' TERM; sleep 60 & wait");
+  spec.deadline_ms = now_ms() + 100;
+  const HandlerResult result = run(std::move(spec));
+  CHECK(result.timed_out);
+  CHECK(result.output == "bye\n");
+  CHECK(result.code == 3);
+}
+
+TEST_CASE("handler: one that does not listen is killed") {
+  HandlerSpec spec = shell("trap '' TERM; while :; do sleep 0.05; done");
+  spec.deadline_ms = now_ms() + 50;
+  spec.kill_after_ms = 50;
+  const int64_t start = now_ms();
+  const HandlerResult result = run(std::move(spec));
+  CHECK(result.timed_out);
+  CHECK(result.signalled);
+  CHECK(result.code == SIGKILL);
+  CHECK(now_ms() - start < 5000);
+}
+
+TEST_CASE("handler: what it leaves behind ends with it") {
+  // The grandchild holds stdout open: neither it nor its pipe may keep the handler.
+  const HandlerResult result = run(shell("sleep 300 & echo $!"));
+  CHECK(result.code == 0);
+  const pid_t left = static_cast<pid_t>(std::stol(result.output));
+  const auto alive = [&] {
+    // A killed orphan may stay a zombie for as long as nobody reaps it.
+    const std::string path = "/proc/" + std::to_string(left) + "/stat";
+    const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return false;
+    char text[256] = {};
+    const ssize_t got = read(fd, text, sizeof text - 1);
+    close(fd);
+    return got > 0 && std::string(text).find(") Z") == std::string::npos;
+  };
+  const int64_t limit = now_ms() + 5000;
+  while (alive() && now_ms() < limit) poll(nullptr, 0, 5);
+  CHECK_FALSE(alive());
+}
+
+TEST_CASE("handler: destroying it kills and reaps") {
+  pid_t pid = 0;
+  {
+    auto handler = Handler::start(shell("sleep 300"), now_ms());
+    REQUIRE(handler.ok());
+    pid = (*handler)->pid();
+    REQUIRE(kill(pid, 0) == 0);
+  }
+  CHECK(kill(pid, 0) != 0);
+  CHECK(errno == ESRCH);
+  CHECK(waitpid(pid, nullptr, WNOHANG) == -1);
+}
+
+TEST_CASE("handler: a program that is not there") {
+  HandlerSpec spec;
+  spec.command = {"/nonexistent/program"};
+  const auto handler = Handler::start(std::move(spec), now_ms());
+  REQUIRE_FALSE(handler.ok());
+  CHECK(handler.error().text.find("/nonexistent/program") != std::string::npos);
+  CHECK_FALSE(pawl::runner::find_program("no-such-program-anywhere").has_value());
+  CHECK_FALSE(pawl::runner::find_program("").has_value());
+  CHECK(pawl::runner::find_program("sh").has_value());
+  CHECK(pawl::runner::find_program("/bin/sh") == std::optional<std::string>("/bin/sh"));
+}

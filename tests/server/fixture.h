@@ -1,0 +1,67 @@
+// A server on port 0 over a store in memory, with a disk that hangs and fails on demand.
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "bus/server/server.h"
+#include "tests/server/raw_client.h"
+#include "tests/support/memory_store.h"
+
+namespace pawl::test {
+
+// Shared by the server's backends, one after the other, and the test.
+class Disk {
+ public:
+  // Commits wait until let_go().
+  void hang();
+  void let_go();
+  // A commit hangs now.
+  void wait_until_hanging();
+  // Fails the n-th commit from now, 1 being the next; its rows are lost, or kept all the same.
+  void fail_commit(int n, FailedWrite fate = FailedWrite::lost);
+  // Opening for writing, or at all, fails until told otherwise.
+  void refuse_writing(bool refuse);
+  void refuse_reading(bool refuse);
+  int openings();
+
+  server::OpenBackend opener();
+  Status commit(store::Store& store, const core::Batch& batch);
+
+ private:
+  Result<server::Backend> open(bool read_only);
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool hang_ = false;
+  bool hanging_ = false;
+  int fail_in_ = 0;
+  FailedWrite fate_ = FailedWrite::lost;
+  bool refuse_writing_ = false;
+  bool refuse_reading_ = false;
+  int openings_ = 0;
+  std::shared_ptr<MemoryStore> store_ = std::make_shared<MemoryStore>();
+};
+
+class ServerFixture {
+ public:
+  explicit ServerFixture(server::ServerOptions options = {}, core::BusConfig config = {});
+  ~ServerFixture();
+
+  RawClient client() { return RawClient::tcp(port_); }
+  uint16_t port() const { return port_; }
+  Disk& disk() { return disk_; }
+  // Drains and returns when run() has.
+  void stop();
+
+ private:
+  Disk disk_;
+  std::unique_ptr<server::Server> server_;
+  uint16_t port_ = 0;
+  std::thread thread_;
+};
+
+}  // namespace pawl::test

@@ -1,0 +1,284 @@
+#include "tests/sim/model.h"
+
+#include <algorithm>
+
+namespace pawl::sim {
+
+std::string daemon_name(std::string_view daemon) { return std::string(daemon.substr(0, daemon.find('@'))); }
+
+Model::Model(const core::BusConfig& config) : config_(config) {}
+
+void Model::wrong(const std::string& what) {
+  if (!problem_) problem_ = what;
+}
+
+void Model::expect(const std::string& what, const Value& want, const Value& got) {
+  if (!(want == got)) wrong(what + ": expected " + to_text(want) + ", got " + to_text(got));
+}
+
+void Model::expect_field(const std::string& what, const Value& got, std::string_view name,
+                         const Value& want) {
+  const Value* field = got.field(name);
+  if (field == nullptr)
+    return wrong(what + ": field " + std::string(name) + " is missing in " + to_text(got));
+  expect(what + ", field " + std::string(name), want, *field);
+}
+
+void Model::begin_turn(Instant now) {
+  const int64_t step = clock_runs_ ? now.mono_ms - mono_ : 0;
+  clock_runs_ = true;
+  mono_ = now.mono_ms;
+  bus_ += step;
+  lease_ += std::min<int64_t>(step, limits::clock_step_ms_max);
+  wall_ = std::max(wall_, now.wall_ms);
+}
+
+void Model::restarted() {
+  clock_runs_ = false;
+  claim_waiters_.clear();
+  result_waiters_.clear();
+}
+
+void Model::opened() {
+  for (const auto& [role, settings] : config_.roles) roles_.try_emplace(role, false);
+}
+
+void Model::disconnected(core::ClientId client) {
+  std::erase_if(claim_waiters_, [&](const ClaimWaiter& waiter) { return waiter.client == client; });
+  std::erase_if(result_waiters_, [&](const ResultWaiter& waiter) { return waiter.client == client; });
+}
+
+bool Model::waits(core::ClientId client) const {
+  return std::any_of(claim_waiters_.begin(), claim_waiters_.end(),
+                     [&](const ClaimWaiter& waiter) { return waiter.client == client; }) ||
+         std::any_of(result_waiters_.begin(), result_waiters_.end(),
+                     [&](const ResultWaiter& waiter) { return waiter.client == client; });
+}
+
+size_t Model::count(std::string_view role, MessageState state) const {
+  size_t found = 0;
+  for (const auto& [id, message] : messages_) {
+    if (!message.gone && message.role == role && message.state == state) ++found;
+  }
+  return found;
+}
+
+void Model::apply(core::ClientId client, const core::Operation& operation, core::Applied applied,
+                  const std::vector<Reply>& replies) {
+  const Value* own = nullptr;
+  for (const Reply& reply : replies) {
+    if (reply.client != client) continue;
+    if (own != nullptr) return wrong("two replies to one operation");
+    own = &reply.value;
+  }
+  const bool silent = std::holds_alternative<core::op::Unclaim>(operation);
+  if (!silent && (own != nullptr) != (applied == core::Applied::replied)) {
+    return wrong("apply returned " + std::string(applied == core::Applied::replied ? "replied" : "parked") +
+                 " but " + (own == nullptr ? "wrote no reply" : "wrote the reply " + to_text(*own)));
+  }
+  // A claim competes with those who waited before it: what they got counts from when it was written.
+  // Anything else has its effect first, and others feel it then.
+  const bool in_written_order = std::holds_alternative<core::op::Claim>(operation);
+  bool judged = false;
+  if (!in_written_order) {
+    judge_own(client, operation, own);
+    judged = true;
+  }
+  for (const Reply& reply : replies) {
+    if (reply.client != client) {
+      judge_waiter(reply, false);
+    } else if (!judged) {
+      judge_own(client, operation, own);
+      judged = true;
+    }
+  }
+  if (!judged) judge_own(client, operation, nullptr);
+}
+
+void Model::tick(const std::vector<Reply>& replies) {
+  std::vector<std::string> ids;
+  for (const auto& [id, message] : messages_) ids.push_back(id);
+  for (const std::string& id : ids) {
+    ModelMessage& message = messages_.at(id);
+    if (message.state == MessageState::claimed && message.lease_deadline <= lease_) lapse(message);
+    if (message.state == MessageState::scheduled &&
+        ((message.due_bus && *message.due_bus <= bus_) || (message.due_wall && *message.due_wall <= wall_))) {
+      make_ready(message);
+    }
+    if ((message.state == MessageState::scheduled || message.state == MessageState::ready) &&
+        past_expiry(message)) {
+      end(message, MessageState::expired);
+    }
+    const bool kept = message.state == MessageState::done || message.state == MessageState::cancelled ||
+                      message.state == MessageState::expired;
+    if (kept && message.ended_bus + config_.role(message.role).keep_done_ms <= bus_)
+      message.may_be_gone = true;
+  }
+  for (const Reply& reply : replies) judge_waiter(reply, true);
+  check_after_tick();
+}
+
+void Model::check_after_tick() {
+  for (const ClaimWaiter& waiter : claim_waiters_) {
+    const auto could = plan(waiter.daemon, waiter.roles, waiter.count);
+    if (!could.empty()) {
+      return wrong("client " + std::to_string(waiter.client) + " was left waiting though " + could[0]->id +
+                   " of role " + could[0]->role + " is ready");
+    }
+    if (waiter.until_mono <= mono_) {
+      return wrong("client " + std::to_string(waiter.client) + " waited past its WAIT");
+    }
+  }
+  for (const ResultWaiter& waiter : result_waiters_) {
+    const ModelMessage* message = find(waiter.id);
+    const bool open = message != nullptr &&
+                      (message->state == MessageState::scheduled || message->state == MessageState::ready ||
+                       message->state == MessageState::claimed);
+    if (!open || waiter.until_mono <= mono_) {
+      return wrong("client " + std::to_string(waiter.client) + " still waits for the result of " + waiter.id);
+    }
+  }
+}
+
+std::optional<int64_t> Model::next_due_mono() const {
+  std::optional<int64_t> first;
+  const auto consider = [&](int64_t in_ms) { first = std::min(first.value_or(INT64_MAX), mono_ + in_ms); };
+  for (const auto& [id, message] : messages_) {
+    const bool waits = message.state == MessageState::scheduled || message.state == MessageState::ready;
+    if (message.state == MessageState::claimed) consider(message.lease_deadline - lease_);
+    if (message.state == MessageState::scheduled && message.due_bus) consider(*message.due_bus - bus_);
+    if (message.state == MessageState::scheduled && message.due_wall) consider(*message.due_wall - wall_);
+    if (waits && message.expire_at) consider(*message.expire_at - wall_);
+  }
+  for (const ClaimWaiter& waiter : claim_waiters_) consider(waiter.until_mono - mono_);
+  for (const ResultWaiter& waiter : result_waiters_) consider(waiter.until_mono - mono_);
+  return first;
+}
+
+ModelMessage* Model::find(std::string_view id) {
+  const auto found = messages_.find(std::string(id));
+  return found == messages_.end() ? nullptr : &found->second;
+}
+
+ModelMessage* Model::held(std::string_view id, std::string_view token) {
+  ModelMessage* message = find(id);
+  const bool live = message != nullptr && message->state == MessageState::claimed && message->token == token;
+  return live ? message : nullptr;
+}
+
+Model::Key* Model::key_holder(const std::string& role, const std::string& key) {
+  const auto found = keys_.find({role, key});
+  if (found == keys_.end()) return nullptr;
+  if (found->second.until && *found->second.until <= wall_) {
+    keys_.erase(found);
+    return nullptr;
+  }
+  return &found->second;
+}
+
+void Model::leave_group(ModelMessage& message) {
+  if (!message.group) return;
+  const auto head = heads_.find({message.role, *message.group});
+  if (head == heads_.end() || head->second != message.id) return;
+  heads_.erase(head);
+  ModelMessage* next = nullptr;
+  for (auto& [id, other] : messages_) {
+    const bool waits = other.state == MessageState::scheduled || other.state == MessageState::ready;
+    if (id == message.id || !waits || other.role != message.role || other.group != message.group) continue;
+    if (next == nullptr || other.order < next->order) next = &other;
+  }
+  if (next != nullptr) heads_[{message.role, *message.group}] = next->id;
+}
+
+void Model::join_group(ModelMessage& message) {
+  if (message.group) heads_.try_emplace({message.role, *message.group}, message.id);
+}
+
+void Model::make_ready(ModelMessage& message) {
+  message.state = MessageState::ready;
+  message.due_bus.reset();
+  message.due_wall.reset();
+}
+
+void Model::end(ModelMessage& message, MessageState state) {
+  leave_group(message);
+  message.state = state;
+  message.token.clear();
+  message.ended_bus = bus_;
+  if (message.unique && !message.unique_until) {
+    const auto key = keys_.find({message.role, *message.unique});
+    if (key != keys_.end() && key->second.id == message.id) keys_.erase(key);
+  }
+  if (state == MessageState::dead) {
+    message.death = ++deaths_;
+    message.died_wall = wall_;
+  } else if (config_.role(message.role).keep_done_ms == 0) {
+    message.gone = true;
+  }
+}
+
+bool Model::past_expiry(const ModelMessage& message) const {
+  return message.expire_at && *message.expire_at <= wall_;
+}
+
+uint32_t Model::attempts_allowed(const ModelMessage& message) const {
+  return message.max_attempts.value_or(config_.role(message.role).max_attempts);
+}
+
+// What FAIL, RELEASE and lapse have in common.
+bool Model::ended_by_request_or_age(ModelMessage& message) {
+  if (message.cancel_asked) {
+    end(message, MessageState::cancelled);
+    return true;
+  }
+  if (past_expiry(message)) {
+    end(message, MessageState::expired);
+    return true;
+  }
+  return false;
+}
+
+void Model::lapse(ModelMessage& message) {
+  ++message.spent;
+  ++message.fatal_run;
+  message.release_run = 0;
+  message.error_class = ErrorClass::lease_expired;
+  message.error_text.clear();
+  message.token.clear();
+  if (ended_by_request_or_age(message)) return;
+  const auto& policy = config_.role(message.role).classes[static_cast<size_t>(ErrorClass::lease_expired)];
+  if (policy.dead || message.spent >= attempts_allowed(message)) return end(message, MessageState::dead);
+  make_ready(message);
+}
+
+void Model::give_back(ModelMessage& message, std::optional<int64_t> delay_ms) {
+  const std::string daemon = daemon_name(message.daemon);
+  message.token.clear();
+  if (ended_by_request_or_age(message)) return;
+  if (message.release_daemon != daemon) message.release_run = 0;
+  message.release_daemon = daemon;
+  int64_t delay = limits::release_delay_ms_first;
+  const int64_t most = config_.role(message.role).backoff_max_ms;
+  for (uint32_t i = 0; i < message.release_run && delay < most; ++i) delay *= 2;
+  ++message.release_run;
+  delay = delay_ms.value_or(std::min(delay, std::max(most, limits::release_delay_ms_first)));
+  make_ready(message);
+  if (delay == 0) return;
+  message.state = MessageState::scheduled;
+  message.due_bus = bus_ + delay;
+}
+
+void Model::do_ack(ModelMessage& message, std::string_view result) {
+  message.result = result;
+  end(message, MessageState::done);
+}
+
+void Model::cancel(ModelMessage& message) {
+  if (message.state == MessageState::claimed) {
+    message.cancel_asked = true;
+  } else if (message.state == MessageState::scheduled || message.state == MessageState::ready) {
+    end(message, MessageState::cancelled);
+  }
+}
+
+}  // namespace pawl::sim

@@ -1,0 +1,214 @@
+// The plain reference model: what the contract promises, with maps and loops
+// over everything. Written from docs and contract only, never from the core, so
+// that a mistake has to be made twice to stay unseen.
+//
+// It is told each operation together with what the bus answered, says what is
+// wrong with the answer, and learns from it what only the bus can know: ids,
+// tokens, the jitter of a back-off. A Model is a value: a copy taken when a batch
+// is sealed is what the bus must be after losing everything later.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "bus/base/time.h"
+#include "bus/core/bus.h"
+#include "tests/support/reply_tree.h"
+
+namespace pawl::sim {
+
+using core::ErrorClass;
+using core::MessageState;
+using test::Reply;
+using test::Value;
+
+struct ModelMessage {
+  std::string id;
+  std::string role;
+  std::string payload;
+  std::vector<std::pair<std::string, std::string>> headers;
+  uint64_t order = 0;  // of the push
+  int priority = 5;
+  std::optional<std::string> group;
+  std::optional<std::string> unique;
+  std::optional<int64_t> unique_until;  // wall; nothing: while scheduled, ready or claimed
+  std::optional<uint32_t> max_attempts;
+  std::optional<int64_t> lease_ms;
+  std::optional<int64_t> expire_at;  // wall
+
+  MessageState state = MessageState::ready;
+  std::optional<int64_t> due_bus;
+  std::optional<int64_t> due_wall;
+  uint32_t deliveries = 0;
+  uint32_t spent = 0;
+  uint32_t fatal_run = 0;  // crashes and lapses in a row
+  std::string release_daemon;
+  uint32_t release_run = 0;
+  bool cancel_asked = false;
+
+  std::string daemon;  // of the live claim
+  std::string token;
+  int64_t claim_lease_ms = 0;
+  int64_t lease_deadline = 0;  // lease time
+
+  std::string result;
+  ErrorClass error_class = ErrorClass::unknown;
+  std::string error_text;
+  int64_t ended_bus = 0;
+  int64_t died_wall = 0;
+  uint64_t death = 0;        // order of deaths
+  bool may_be_gone = false;  // retention may have taken it
+  bool gone = false;         // and was seen to have, or must have
+};
+
+class Model {
+ public:
+  explicit Model(const core::BusConfig& config);
+
+  void begin_turn(Instant now);
+  // One operation, what Bus::apply returned, and every reply that it wrote.
+  void apply(core::ClientId client, const core::Operation& operation, core::Applied applied,
+             const std::vector<Reply>& replies);
+  // Bus::tick, and every reply that it wrote.
+  void tick(const std::vector<Reply>& replies);
+  void disconnected(core::ClientId client);
+  // The process ended: waiters are gone, clocks stand until the next turn.
+  void restarted();
+  // A Bus was opened: the roles of the configuration are there.
+  void opened();
+  // Status reads show committed values: call it on the copy that is durable.
+  void judge_status(const core::Operation& operation, const Value& got);
+  // LIST walked to its end.
+  void judge_listing(std::string_view role, MessageState state, const std::vector<std::string>& ids);
+
+  // The first thing that was wrong, if anything.
+  const std::optional<std::string>& problem() const { return problem_; }
+
+  const std::map<std::string, ModelMessage>& messages() const { return messages_; }
+  const std::map<std::string, bool>& roles() const { return roles_; }  // name → paused
+  size_t waiting() const { return claim_waiters_.size() + result_waiters_.size(); }
+  bool waits(core::ClientId client) const;
+  size_t count(std::string_view role, MessageState state) const;
+  int64_t wall_ms() const { return wall_; }
+  // Monotonic time, as of this turn's clocks, at which the first thing is due that tick() must do.
+  std::optional<int64_t> next_due_mono() const;
+
+ private:
+  struct Key {
+    std::string id;
+    std::optional<int64_t> until;
+    bool loose = false;  // its role or message was dropped: the contract leaves open who holds it
+  };
+  struct ClaimWaiter {
+    core::ClientId client;
+    std::string daemon;
+    std::vector<std::string> roles;
+    size_t count;
+    std::optional<int64_t> lease_ms;
+    int64_t until_mono;
+  };
+  struct ResultWaiter {
+    core::ClientId client;
+    std::string id;
+    int64_t until_mono;
+  };
+  using Pair = std::pair<std::string, std::string>;
+
+  // model.cpp: what happens to messages
+  ModelMessage* find(std::string_view id);
+  ModelMessage* held(std::string_view id, std::string_view token);
+  Key* key_holder(const std::string& role, const std::string& key);
+  void leave_group(ModelMessage& message);
+  void join_group(ModelMessage& message);
+  void make_ready(ModelMessage& message);
+  void end(ModelMessage& message, MessageState state);
+  bool past_expiry(const ModelMessage& message) const;
+  uint32_t attempts_allowed(const ModelMessage& message) const;
+  bool ended_by_request_or_age(ModelMessage& message);
+  void lapse(ModelMessage& message);
+  void give_back(ModelMessage& message, std::optional<int64_t> delay_ms);
+  void do_ack(ModelMessage& message, std::string_view result);
+  void cancel(ModelMessage& message);
+  void check_after_tick();
+
+  // model_claims.cpp
+  ModelMessage* best(const std::string& role, const std::set<std::string>& taken);
+  std::vector<ModelMessage*> plan(const std::string& daemon, const std::vector<std::string>& roles,
+                                  size_t count);
+  bool all_paused(const std::vector<std::string>& roles) const;
+  void judge_claims(const std::string& daemon, const std::vector<std::string>& roles, size_t count,
+                    std::optional<int64_t> lease_ms, bool pause_is_error, const Value& got);
+  void judge_one_claim(ModelMessage& message, const std::string& daemon, std::optional<int64_t> lease_ms,
+                       const Value& got);
+  void judge_claim(core::ClientId client, const core::op::Claim& claim, const Value* got);
+  void judge_waiter(const Reply& reply, bool in_tick);
+
+  // model_writes.cpp
+  void judge_own(core::ClientId client, const core::Operation& operation, const Value* got);
+  bool judge_change(const core::Operation& operation, const Value& got);
+  void judge_push(const core::op::Push& push, const Value& got);
+  ModelMessage& add_message(const std::string& role, std::string_view payload, const Value& got);
+  void judge_cancel_filter(const core::op::CancelFilter& filter, const Value& got);
+  void judge_move(const core::op::Move& move, const Value& got);
+  void judge_transaction(const core::op::Transaction& transaction, const Value& got);
+  void judge_role_drop(std::string_view role, const Value& got);
+
+  // model_settle.cpp
+  bool judge_settling(const core::Operation& operation, const Value& got);
+  void judge_ack(const core::op::Ack& ack, const Value& got);
+  void judge_fail(ModelMessage& message, const core::op::Fail& fail, const Value& got);
+  void judge_extend(const core::op::Extend& extend, const Value& got);
+  std::pair<int64_t, int64_t> backoff_range(const ModelMessage& message, ErrorClass kind) const;
+
+  // model_reads.cpp
+  void judge_read(const core::Operation& operation, const Value& got);
+  void judge_get(std::string_view id, const Value& got);
+  Value result_value(const ModelMessage& message) const;
+  void judge_result(core::ClientId client, const core::op::GetResult& read, const Value* got);
+  bool absent(std::string_view id, const Value& got);
+  void judge_list(const core::op::List& list, const Value& got);
+  void judge_role(const std::string& role, const Value& got);
+
+  // model_dead.cpp
+  bool matches(const core::op::DeadFilter& filter, const ModelMessage& message) const;
+  std::vector<ModelMessage*> dead_ones(const core::op::DeadFilter& filter);
+  void judge_dead(const core::Operation& operation, const Value& got);
+  void judge_replay(const core::op::DeadReplay& replay, const Value& got);
+  bool bad_ids(const std::vector<std::string_view>& ids, const Value& got);
+  bool conflicts(ModelMessage& message, const core::op::DeadReplay& replay);
+  void revive(ModelMessage& message, const core::op::DeadReplay& replay);
+
+  void wrong(const std::string& what);
+  void expect(const std::string& what, const Value& want, const Value& got);
+  void expect_field(const std::string& what, const Value& got, std::string_view name, const Value& want);
+
+  core::BusConfig config_;
+  int64_t wall_ = 0;
+  int64_t mono_ = 0;
+  int64_t bus_ = 0;
+  int64_t lease_ = 0;
+  bool clock_runs_ = false;  // false until the first turn after a start
+
+  std::map<std::string, bool> roles_;
+  std::map<std::string, ModelMessage> messages_;
+  std::map<Pair, std::string> heads_;  // role, group → id
+  std::map<Pair, Key> keys_;           // role, unique key
+  std::map<std::string, std::string> served_;
+  std::set<std::string> tokens_;
+  uint64_t pushes_ = 0;
+  uint64_t deaths_ = 0;
+  std::vector<ClaimWaiter> claim_waiters_;
+  std::vector<ResultWaiter> result_waiters_;
+  std::optional<std::string> problem_;
+};
+
+// "name@boot" → "name"
+std::string daemon_name(std::string_view daemon);
+
+}  // namespace pawl::sim

@@ -1,0 +1,158 @@
+// Who gets what: order within a role, turns over several, waiters.
+#include <algorithm>
+
+#include "tests/sim/model.h"
+
+namespace pawl::sim {
+
+ModelMessage* Model::best(const std::string& role, const std::set<std::string>& taken) {
+  ModelMessage* first = nullptr;
+  for (auto& [id, message] : messages_) {
+    if (message.state != MessageState::ready || message.role != role || taken.contains(id)) continue;
+    if (message.group && heads_.at({role, *message.group}) != id) continue;
+    const bool before = first == nullptr || message.priority > first->priority ||
+                        (message.priority == first->priority && message.order < first->order);
+    if (before) first = &message;
+  }
+  return first;
+}
+
+std::vector<ModelMessage*> Model::plan(const std::string& daemon, const std::vector<std::string>& roles,
+                                       size_t count) {
+  std::vector<std::string> turns = roles;
+  const auto last = served_.find(daemon_name(daemon));
+  if (last != served_.end()) {
+    const auto at = std::find(turns.begin(), turns.end(), last->second);
+    if (at != turns.end()) std::rotate(turns.begin(), at + 1, turns.end());
+  }
+  std::vector<ModelMessage*> result;
+  std::set<std::string> taken;
+  bool found = true;
+  while (found) {
+    found = false;
+    for (const std::string& role : turns) {
+      const auto known = roles_.find(role);
+      if (known == roles_.end() || known->second || result.size() >= count) continue;
+      ModelMessage* message = best(role, taken);
+      if (message == nullptr) continue;
+      taken.insert(message->id);
+      result.push_back(message);
+      found = true;
+    }
+  }
+  return result;
+}
+
+bool Model::all_paused(const std::vector<std::string>& roles) const {
+  return std::all_of(roles.begin(), roles.end(), [&](const std::string& role) {
+    const auto known = roles_.find(role);
+    return known != roles_.end() && known->second;
+  });
+}
+
+void Model::judge_one_claim(ModelMessage& message, const std::string& daemon, std::optional<int64_t> lease_ms,
+                            const Value& got) {
+  const std::string what = "claim of " + message.id;
+  expect_field(what, got, "id", Value::bulk(message.id));
+  if (problem_) return;
+  ++message.deliveries;
+  message.claim_lease_ms = lease_ms.value_or(message.lease_ms.value_or(config_.role(message.role).lease_ms));
+  expect_field(what, got, "role", Value::bulk(message.role));
+  expect_field(what, got, "delivery", Value::integer(message.deliveries));
+  expect_field(what, got, "attempt", Value::integer(1 + static_cast<int64_t>(message.spent)));
+  expect_field(what, got, "deadline", Value::integer(wall_ + message.claim_lease_ms));
+  expect_field(what, got, "priority", Value::integer(message.priority));
+  expect_field(what, got, "payload", Value::bulk(message.payload));
+  if (!message.headers.empty() || got.field("headers") != nullptr) {
+    std::vector<std::pair<std::string, Value>> headers;
+    for (const auto& [name, value] : message.headers) headers.emplace_back(name, Value::bulk(value));
+    expect_field(what, got, "headers", Value::map(headers));
+  }
+  const Value* token = got.field("token");
+  if (token == nullptr || token->kind != Value::Kind::bulk || !well_formed_id(token->text)) {
+    return wrong(what + ": no token in " + to_text(got));
+  }
+  if (!tokens_.insert(token->text).second) return wrong(what + ": token " + token->text + " was used before");
+  message.state = MessageState::claimed;
+  message.token = token->text;
+  message.daemon = daemon;
+  message.lease_deadline = lease_ + message.claim_lease_ms;
+  served_[daemon_name(daemon)] = message.role;
+}
+
+void Model::judge_claims(const std::string& daemon, const std::vector<std::string>& roles, size_t count,
+                         std::optional<int64_t> lease_ms, bool pause_is_error, const Value& got) {
+  const auto planned = plan(daemon, roles, count);
+  if (planned.empty()) {
+    const bool refused = pause_is_error && all_paused(roles);
+    return expect("claim with nothing to take", refused ? Value::error(Code::paused) : Value::array(), got);
+  }
+  if (got.kind != Value::Kind::array || got.items.size() != planned.size()) {
+    std::string ids;
+    for (const ModelMessage* message : planned) ids += " " + message->id;
+    return wrong("claim: expected" + ids + ", got " + to_text(got));
+  }
+  for (size_t i = 0; i < planned.size() && !problem_; ++i) {
+    judge_one_claim(*planned[i], daemon, lease_ms, got.items[i]);
+  }
+}
+
+void Model::judge_claim(core::ClientId client, const core::op::Claim& claim, const Value* got) {
+  const std::string daemon(claim.daemon);
+  const std::vector<std::string> roles(claim.roles.begin(), claim.roles.end());
+  for (const ClaimWaiter& waiter : claim_waiters_) {
+    const auto first = plan(waiter.daemon, waiter.roles, 1);
+    if (!first.empty()) {
+      return wrong("a claim was answered before client " + std::to_string(waiter.client) +
+                   ", who waited already and could have had " + first[0]->id);
+    }
+  }
+  if (got != nullptr) {
+    if (claim.wait_ms && plan(daemon, roles, claim.count).empty()) {
+      return wrong("a claim with WAIT and nothing to take did not wait but answered " + to_text(*got));
+    }
+    return judge_claims(daemon, roles, claim.count, claim.lease_ms, true, *got);
+  }
+  if (!claim.wait_ms) return wrong("a claim without WAIT got no answer");
+  const auto could = plan(daemon, roles, claim.count);
+  if (!could.empty()) return wrong("a claim waits though " + could[0]->id + " is ready");
+  claim_waiters_.push_back({client, daemon, roles, claim.count, claim.lease_ms, mono_ + *claim.wait_ms});
+}
+
+void Model::judge_waiter(const Reply& reply, bool in_tick) {
+  const std::string who = "client " + std::to_string(reply.client);
+  for (size_t i = 0; i < claim_waiters_.size(); ++i) {
+    const ClaimWaiter waiter = claim_waiters_[i];
+    if (waiter.client != reply.client) {
+      const auto first = plan(waiter.daemon, waiter.roles, 1);
+      const bool got_some = reply.value.kind == Value::Kind::array && !reply.value.items.empty();
+      if (got_some && !first.empty()) {
+        return wrong(who + " was served before client " + std::to_string(waiter.client) +
+                     ", who came earlier and could have had " + first[0]->id);
+      }
+      continue;
+    }
+    if (plan(waiter.daemon, waiter.roles, 1).empty() && !(in_tick && waiter.until_mono <= mono_)) {
+      return wrong(who + " waits for a message, none is there, and it got " + to_text(reply.value));
+    }
+    claim_waiters_.erase(claim_waiters_.begin() + static_cast<std::ptrdiff_t>(i));
+    return judge_claims(waiter.daemon, waiter.roles, waiter.count, waiter.lease_ms, true, reply.value);
+  }
+  for (size_t i = 0; i < result_waiters_.size(); ++i) {
+    const ResultWaiter waiter = result_waiters_[i];
+    if (waiter.client != reply.client) continue;
+    result_waiters_.erase(result_waiters_.begin() + static_cast<std::ptrdiff_t>(i));
+    const ModelMessage* message = find(waiter.id);
+    if (message == nullptr) return wrong(who + " waited for the result of an unknown message");
+    const bool open = message->state == MessageState::scheduled || message->state == MessageState::ready ||
+                      message->state == MessageState::claimed;
+    if (open && !(in_tick && waiter.until_mono <= mono_)) {
+      return wrong(who + " waits for the result of " + waiter.id + " and got " + to_text(reply.value) +
+                   " before there was one");
+    }
+    return expect(who + ", awaited result of " + waiter.id, result_value(*message), reply.value);
+  }
+  wrong(who + " waits for nothing and got " + to_text(reply.value));
+}
+
+}  // namespace pawl::sim

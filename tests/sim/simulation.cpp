@@ -1,0 +1,285 @@
+#include "tests/sim/simulation.h"
+
+#include <algorithm>
+#include <ostream>
+
+#include "tests/sim/describe.h"
+
+namespace pawl::sim {
+namespace {
+
+namespace op = core::op;
+
+// Small windows make refills, full windows and lowered marks everyday events.
+void shrink_windows(core::BusConfig& config, Rng& rng) {
+  config.window_entries_min = 1 + rng.below(3);
+  config.window_entries_max = config.window_entries_min + rng.below(6);
+  if (rng.chance(50)) config.window_entries_total_max = config.window_entries_max + rng.below(10);
+}
+
+bool is_status(const core::Operation& operation) {
+  return std::holds_alternative<op::Roles>(operation) || std::holds_alternative<op::RoleInfo>(operation);
+}
+
+}  // namespace
+
+std::string to_text(const SimFailure& failure) {
+  const std::string seed = std::to_string(failure.seed);
+  return "seed " + seed + ", turn " + std::to_string(failure.step) + "\n  doing: " + failure.operation +
+         "\n  wrong: " + failure.what + "\n  again: pawl_sim --seed " + seed + " --trace\n";
+}
+
+core::Verdict PauseGate::admit_claim(const core::Candidate& candidate) const {
+  if (!candidate.role.paused) return core::Verdict::allow();
+  core::Verdict verdict;
+  verdict.allowed = false;
+  verdict.code = Code::paused;
+  verdict.guard = "pause";
+  verdict.reason = "the role is paused; resume it";
+  return verdict;
+}
+
+std::vector<core::Verdict> PauseGate::explain(const core::Candidate& candidate) const {
+  std::vector<core::Verdict> result;
+  const core::Verdict verdict = admit_claim(candidate);
+  if (!verdict.allowed) result.push_back(verdict);
+  return result;
+}
+
+SimResult simulate(uint64_t seed, size_t steps, std::ostream* trace) {
+  return Simulation(seed, trace).run(steps);
+}
+
+Simulation::Simulation(uint64_t seed, std::ostream* trace)
+    : seed_(seed),
+      trace_(trace),
+      rng_(seed),
+      maker_(rng_),
+      config_(make_config(rng_)),
+      store_(std::make_unique<test::MemoryStore>()),
+      live_(config_),
+      durable_(config_) {
+  wall_jumps_ = rng_.chance(50);
+  hangs_ = rng_.chance(40);
+  crashes_ = rng_.chance(60);
+  failing_commits_ = rng_.chance(50);
+  clients_die_ = rng_.chance(60);
+  slow_commits_ = rng_.chance(60);
+}
+
+core::BusConfig Simulation::make_config(Rng& rng) {
+  core::BusConfig config;
+  // The other roles have no settings of their own.
+  config.defaults.keep_done_ms = 20'000;
+  config.defaults.lease_ms = 5'000;
+  for (const char* name : {"role0", "role1"}) {
+    core::RoleConfig role;
+    role.lease_ms = rng.between(500, 30'000);
+    role.max_attempts = static_cast<uint32_t>(rng.between(1, 5));
+    role.backoff_base_ms = rng.between(1, 2000);
+    role.backoff_max_ms = rng.between(2000, 20'000);
+    if (rng.chance(30))
+      role.keep_done_ms = 0;
+    else
+      role.keep_done_ms = rng.between(1, 60'000);
+    for (auto& policy : role.classes) {
+      if (rng.chance(10)) policy.dead = !policy.dead;
+      if (rng.chance(10)) policy.base_ms = rng.between(1, 1000);
+      if (rng.chance(10)) policy.max_ms = rng.between(1000, 5000);
+    }
+    config.roles[name] = role;
+  }
+  shrink_windows(config, rng);
+  return config;
+}
+
+void Simulation::fail(const std::string& what) {
+  if (!failure_) failure_ = SimFailure{seed_, step_, doing_, what};
+}
+
+void Simulation::note(const std::string& line) {
+  if (trace_ != nullptr) *trace_ << step_ << ": " << line << "\n";
+}
+
+void Simulation::open_bus() {
+  auto opened = core::Bus::open(*store_, config_, gate_);
+  if (!opened.ok()) return fail("Bus::open: " + error_line(opened.error()));
+  bus_ = std::move(*opened);
+}
+
+void Simulation::begin_turn() {
+  bus_->begin_turn(clock_.now());
+  live_.begin_turn(clock_.now());
+  note("-- turn at wall " + std::to_string(clock_.now().wall_ms) + " mono " +
+       std::to_string(clock_.now().mono_ms));
+}
+
+core::Applied Simulation::apply(const core::Operation& operation, core::ClientId client) {
+  doing_ = "client " + std::to_string(client) + ": " + describe(operation);
+  note(doing_);
+  ++result_.operations;
+  const core::Applied applied = bus_->apply(client, operation, outbox_);
+  std::vector<Reply> replies = outbox_.take();
+  if (trace_ != nullptr) {
+    for (const Reply& reply : replies) {
+      note("   → client " + std::to_string(reply.client) + ": " + test::to_text(reply.value));
+    }
+  }
+  if (is_status(operation)) {
+    if (replies.size() == 1) durable_.judge_status(operation, replies[0].value);
+    if (replies.size() != 1) fail("a status read got " + std::to_string(replies.size()) + " replies");
+    if (durable_.problem()) fail(*durable_.problem());
+    return applied;
+  }
+  live_.apply(client, operation, applied, replies);
+  if (live_.problem()) fail(*live_.problem());
+  take_replies(std::move(replies));
+  return applied;
+}
+
+// LIST page by page to its end, within one turn.
+void Simulation::walk_list(op::List list) {
+  std::vector<std::string> ids;
+  std::string cursor = "0";
+  for (size_t page = 0; page < 1000 && !failed(); ++page) {
+    list.cursor = cursor;
+    const size_t before = outgoing_.size();
+    apply(list, next_client_++);
+    if (failed() || outgoing_.size() != before + 1) return;
+    const Value reply = outgoing_.back().reply.value;
+    for (const Value& item : reply.items[1].items) ids.push_back(item.field("id")->text);
+    cursor = reply.items[0].text;
+    if (cursor != "0") continue;
+    live_.judge_listing(list.role, list.state, ids);
+    if (live_.problem()) fail(*live_.problem());
+    return;
+  }
+  if (!failed()) fail("LIST never comes to an end");
+}
+
+void Simulation::do_something() {
+  const Kind kind = maker_.draw();
+  if (kind == Kind::walk_off) {
+    if (known_.held.empty()) return;
+    const size_t at = rng_.below(known_.held.size());
+    note("the worker of " + known_.held[at].id + " dies");
+    known_.past.push_back(known_.held[at]);
+    known_.held.erase(known_.held.begin() + static_cast<std::ptrdiff_t>(at));
+    return;
+  }
+  const core::Operation operation = maker_.make(kind, live_, known_);
+  if (const auto* list = std::get_if<op::List>(&operation)) return walk_list(*list);
+  apply(operation, next_client_++);
+}
+
+void Simulation::take_replies(std::vector<Reply> replies) {
+  // What a reply must wait for is known when the turn ends: until then, for the newest there may be.
+  for (Reply& reply : replies) outgoing_.push_back({UINT64_MAX, std::move(reply)});
+}
+
+void Simulation::tick() {
+  for (size_t round = 0; round < 100 && !failed(); ++round) {
+    doing_ = "tick";
+    bus_->tick(outbox_);
+    std::vector<Reply> replies = outbox_.take();
+    if (trace_ != nullptr) {
+      for (const Reply& reply : replies) {
+        note("   tick → client " + std::to_string(reply.client) + ": " + test::to_text(reply.value));
+      }
+    }
+    live_.tick(replies);
+    if (live_.problem()) fail(*live_.problem());
+    take_replies(std::move(replies));
+    if (!bus_->more_work()) break;
+    if (round == 99) fail("the bus has had more work for 100 ticks");
+  }
+  if (!failed()) check_wakeup();
+}
+
+// Whoever sleeps until next_wakeup_ms() misses nothing.
+void Simulation::check_wakeup() {
+  const std::optional<int64_t> due = live_.next_due_mono();
+  if (!due) return;
+  const std::optional<int64_t> wakeup = bus_->next_wakeup_ms();
+  if (!wakeup || *wakeup > *due) {
+    fail("something is due at " + std::to_string(*due) + " but the bus would sleep until " +
+         (wakeup ? std::to_string(*wakeup) : "for ever"));
+  }
+}
+
+void Simulation::end_turn() {
+  const uint64_t in_flight = flight_ ? flight_->batch.link.sequence : 0;
+  const uint64_t newest = bus_->has_changes() ? bus_->open_sequence() : in_flight;
+  for (Outgoing& one : outgoing_) {
+    if (one.needs == UINT64_MAX) one.needs = newest;
+  }
+  if (bus_->failed()) fail("the bus says that a read failed");
+}
+
+void Simulation::seal() {
+  if (flight_ || !bus_->has_changes()) return;
+  core::Batch batch = bus_->seal();
+  note("seal batch " + std::to_string(batch.link.sequence) + ", rows " + std::to_string(batch.row_count));
+  flight_.emplace(InFlight{std::move(batch), live_});
+}
+
+void Simulation::commit() {
+  if (!flight_) return;
+  const Status written = store_->write(flight_->batch);
+  if (!written.ok()) return fail("the store refused a batch: " + error_line(written.error()));
+  note("commit batch " + std::to_string(flight_->batch.link.sequence));
+  bus_->committed();
+  durable_ = std::move(flight_->model);
+  flight_.reset();
+}
+
+void Simulation::deliver() {
+  const uint64_t durable = store_->chain().sequence;
+  std::vector<Outgoing> later;
+  for (Outgoing& one : outgoing_) {
+    if (one.needs > durable) {
+      later.push_back(std::move(one));
+      continue;
+    }
+    const bool closed = clients_die_ && !one.reply.claims.empty() && rng_.chance(5);
+    if (closed) note("client " + std::to_string(one.reply.client) + " was gone before its claims reached it");
+    for (const auto& [id, token] : one.reply.claims) {
+      if (closed)
+        undelivered_.emplace_back(id, token);
+      else
+        known_.held.push_back({id, token});
+    }
+  }
+  outgoing_ = std::move(later);
+}
+
+void Simulation::turn() {
+  move_clock();
+  begin_turn();
+  give_back_undelivered();
+  const size_t operations = rng_.below(5);
+  for (size_t i = 0; i < operations && !failed(); ++i) do_something();
+  if (clients_die_ && rng_.chance(5)) some_client_goes_away();
+  if (failed()) return;
+  tick();
+  if (failed()) return;
+  end_turn();
+  if (failing_commits_ && rng_.chance(2)) return failed_commit();
+  if (crashes_ && rng_.chance(2)) return crash();
+  if (!slow_commits_ || rng_.chance(60)) seal();
+  if (!slow_commits_ || rng_.chance(60)) commit();
+  if (!failed()) deliver();
+}
+
+SimResult Simulation::run(size_t steps) {
+  open_bus();
+  live_.opened();
+  for (step_ = 0; step_ < steps && !failed(); ++step_) turn();
+  if (!failed()) drain();
+  result_.failure = failure_;
+  result_.chain = store_->chain().hash;
+  result_.messages = live_.messages().size();
+  return result_;
+}
+
+}  // namespace pawl::sim

@@ -1,0 +1,96 @@
+// What goes wrong in the simulated world.
+#include <algorithm>
+
+#include "tests/sim/simulation.h"
+
+namespace pawl::sim {
+namespace {
+
+constexpr int64_t hour_ms = 3600 * 1000;
+
+}  // namespace
+
+void Simulation::move_clock() {
+  const size_t way = rng_.below(100);
+  if (way < 60)
+    clock_.advance(rng_.between(0, 50));
+  else if (way < 85)
+    clock_.advance(rng_.between(50, 3000));
+  else if (way < 93)
+    clock_.advance(rng_.between(3000, 12'000));
+  else if (const auto wakeup = bus_->next_wakeup_ms()) {
+    clock_.advance(std::clamp<int64_t>(*wakeup - clock_.now().mono_ms, 0, hour_ms));
+  }
+  if (hangs_ && rng_.chance(1)) clock_.advance(rng_.between(60'000, 2 * hour_ms));
+  if (wall_jumps_ && rng_.chance(2)) {
+    const int64_t jump = rng_.between(-3 * hour_ms, 3 * hour_ms);
+    note("the wall clock is set by " + std::to_string(jump) + " ms");
+    clock_.jump_wall(jump);
+  }
+}
+
+// Somebody who waits closes the connection.
+void Simulation::some_client_goes_away() {
+  for (core::ClientId client = next_client_; client-- > 1 && next_client_ - client < 50;) {
+    if (!live_.waits(client) || rng_.chance(50)) continue;
+    note("client " + std::to_string(client) + " stops waiting");
+    bus_->disconnected(client);
+    live_.disconnected(client);
+    return;
+  }
+}
+
+// kill -9: what was open is gone; what was in flight may have reached the disk.
+void Simulation::crash() {
+  uint64_t durable = store_->chain().sequence;
+  if (flight_ && rng_.chance(50)) {
+    if (!store_->write(flight_->batch).ok()) return fail("the store refused a batch");
+    durable = flight_->batch.link.sequence;
+  }
+  note("the process dies; batch " + std::to_string(durable) + " is the last on disk");
+  outgoing_.clear();
+  undelivered_.clear();
+  reopen(durable);
+  if (hangs_) clock_.advance(rng_.between(0, hour_ms));
+}
+
+// The disk fails under a batch; the process lives on and opens the store again.
+void Simulation::failed_commit() {
+  seal();
+  if (!flight_) return;
+  const bool kept = rng_.chance(50);
+  store_->fail_write(1, kept ? test::FailedWrite::kept : test::FailedWrite::lost);
+  if (store_->write(flight_->batch).ok()) return fail("a write that should have failed did not");
+  auto again = store_->clone();
+  const uint64_t durable = again->chain().sequence;
+  note("the commit fails, its rows are " + std::string(kept ? "there" : "lost"));
+  // Connections whose answer hung on it close; their claims, should they exist, are given back first thing.
+  for (const Outgoing& one : outgoing_) {
+    undelivered_.insert(undelivered_.end(), one.reply.claims.begin(), one.reply.claims.end());
+  }
+  outgoing_.clear();
+  reopen(durable);
+}
+
+void Simulation::reopen(uint64_t durable_sequence) {
+  ++result_.restarts;
+  if (flight_ && flight_->batch.link.sequence == durable_sequence) durable_ = std::move(flight_->model);
+  flight_.reset();
+  bus_.reset();
+  store_ = store_->clone();
+  if (store_->chain().sequence != durable_sequence) return fail("the reopened store has another last batch");
+  durable_.restarted();
+  live_ = durable_;
+  open_bus();
+  live_.opened();
+}
+
+void Simulation::give_back_undelivered() {
+  if (undelivered_.empty()) return;
+  core::op::Unclaim unclaim;
+  for (const auto& [id, token] : undelivered_) unclaim.items.emplace_back(id, token);
+  apply(unclaim, next_client_++);
+  undelivered_.clear();
+}
+
+}  // namespace pawl::sim
