@@ -34,6 +34,7 @@ Status Machine::open() {
   } else if (chain_.sequence != 0) {
     return make_error(Code::err, "the head row is missing; restore a backup");
   } else {
+    head_.bus_ms = 1;           // a due time of 0 means none
     head_.jitter = 0x7061776c;  // any fixed seed; what follows depends on the history alone
   }
   if (Status status = load_roles(); !status) return status;

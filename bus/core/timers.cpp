@@ -164,6 +164,8 @@ size_t Machine::retain_done() {
     for (const EndedItem& item : record->items) purge(item);
     taken += record->items.size();
     const auto at_ms = static_cast<int64_t>(keys::read_be(row, 0, 8));
+    // A row of the open batch, put early for a reader, must not be put again by the seal.
+    if (keys::read_be(row, 8, 8) == open_sequence()) ended_.erase(at_ms);
     // Rows with a shorter keeping time may still come in before `at_ms`, but never before now.
     head_.ended_low = std::min(at_ms, head_.bus_ms);
     next_ended_ms_ = first_time(Table::ended, keys::ended(head_.ended_low, 0));

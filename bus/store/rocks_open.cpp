@@ -12,6 +12,7 @@
 #include "bus/base/parse.h"
 #include "bus/store/rocks_database.h"
 #include "bus/store/rocks_options.h"
+#include "bus/store/wal_log.h"
 #include "bus/store/wal_repair.h"
 
 namespace pawl::store {
@@ -129,6 +130,30 @@ Result<Shape> look_without_current(const RocksOptions& options) {
   return Shape::fresh;
 }
 
+LogRepair repair_of(const RocksOptions& options) {
+  return {.directory = options.directory,
+          .database = database_path(options.directory),
+          .look_only = options.read_only};
+}
+
+Result<std::vector<std::string>> list_families(const RocksOptions& options) {
+  const std::string path = database_path(options.directory);
+  rocksdb::DBOptions database;
+  if (options.env != nullptr) database.env = options.env;
+  for (int attempt = 0;; ++attempt) {
+    std::vector<std::string> found;
+    const auto status = rocksdb::DB::ListColumnFamilies(database, path, &found);
+    if (status.ok()) return found;
+    const Error error = refuse("cannot read the database in " + path + ": " + status.ToString() +
+                               "; restore " + options.directory + " from a backup");
+    if (!status.IsCorruption() || attempt > 0) return error;
+    const auto repair = repair_manifest(repair_of(options));
+    if (!repair.ok()) return repair.error();
+    if (!repair->cut) return error;
+    if (options.on_repair) options.on_repair(repair->note);
+  }
+}
+
 // Looks before anything is opened for writing, so that a strange database stays as it was.
 Result<Shape> look(const RocksOptions& options) {
   const std::string path = database_path(options.directory);
@@ -141,11 +166,9 @@ Result<Shape> look(const RocksOptions& options) {
   if (!fs::is_directory(path, error)) return refuse(path + " is not a directory; move it away");
   if (!fs::exists(path + "/CURRENT", error)) return look_without_current(options);
 
-  rocksdb::DBOptions database;
-  if (options.env != nullptr) database.env = options.env;
-  std::vector<std::string> found;
-  const auto status = rocksdb::DB::ListColumnFamilies(database, path, &found);
-  if (!status.ok()) return refuse("cannot read the database in " + path + ": " + status.ToString());
+  const auto families = list_families(options);
+  if (!families.ok()) return families.error();
+  const std::vector<std::string>& found = *families;
   std::set<std::string> strange(found.begin(), found.end());
   size_t ours = 0;
   for (const auto name : family_names) ours += strange.erase(std::string(name));
@@ -203,13 +226,9 @@ Status open_with_proof(const RocksOptions& options, Database& database) {
   for (int attempt = 0;; ++attempt) {
     const auto status = try_open(options, database);
     if (status.ok()) return {};
-    const bool damaged = status.IsCorruption() && !database.proof->families().empty();
+    const bool damaged = status.IsCorruption() && database.proof->began();
     if (!damaged || attempt == repairs_max) return explain(options, status, database.proof->problem());
-    auto repair = repair_log({.directory = options.directory,
-                              .database = database_path(options.directory),
-                              .first_log = database.proof->first_log(),
-                              .families = database.proof->families(),
-                              .look_only = options.read_only});
+    const auto repair = repair_log(repair_of(options));
     if (!repair.ok()) return repair.error();
     if (!repair->cut) return explain(options, status, database.proof->problem());
     if (options.on_repair) options.on_repair(repair->note);
@@ -300,6 +319,7 @@ Result<std::shared_ptr<Database>> open_database(const RocksOptions& options) {
     if (witness) {
       if (const Status there = check_witness_log(options, *witness); !there.ok()) return there.error();
     }
+    if (const Status seen = refuse_hidden_batches(repair_of(options)); !seen.ok()) return seen.error();
   }
   if (const Status opened = open_with_proof(options, *database); !opened.ok()) return opened.error();
   if (const Status format = check_or_write_format(options, *database); !format.ok()) return format.error();

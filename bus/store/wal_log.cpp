@@ -3,7 +3,10 @@
 #include <rocksdb/file_checksum.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
+#include <fstream>
 
 #include "bus/base/parse.h"
 
@@ -56,6 +59,31 @@ Result<std::vector<uint64_t>> log_numbers(const std::string& database) {
   if (error) return make_error(Code::err, "cannot read " + database + ": " + error.message());
   std::sort(numbers.begin(), numbers.end());
   return numbers;
+}
+
+Result<bool> is_plain_log(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file.is_open()) return make_error(Code::err, "cannot open " + path + ": " + std::strerror(errno));
+  std::string block(block_bytes, '\0');
+  bool inside = false;
+  while (file) {
+    file.read(block.data(), static_cast<std::streamsize>(block_bytes));
+    const std::string_view bytes(block.data(), static_cast<size_t>(file.gcount()));
+    size_t offset = 0;
+    while (bytes.size() - offset >= header_bytes) {
+      const size_t length = little_endian(bytes.substr(offset + 4, 2));
+      const auto type = static_cast<uint8_t>(bytes[offset + 6]);
+      const bool begins = type == type_full || type == type_first;
+      if (type < type_full || type > type_last || begins == inside) return false;
+      offset += header_bytes + length;
+      if (offset > bytes.size()) return false;
+      inside = type == type_first || type == type_middle;
+    }
+    // Only a whole block may leave a few bytes over.
+    if (bytes.size() < block_bytes && offset < bytes.size()) return false;
+  }
+  if (file.bad()) return make_error(Code::err, "cannot read " + path + ": " + std::strerror(errno));
+  return !inside;
 }
 
 std::optional<LogReader::Fragment> LogReader::fragment_at(size_t offset) const {

@@ -22,6 +22,10 @@ namespace pawl::store {
 std::string log_path(const std::string& database, uint64_t number);
 Result<std::vector<uint64_t>> log_numbers(const std::string& database);
 
+// Whether the headers lead from the beginning of a log exactly to its end, as they do in every log
+// that is whole; reads each byte once, checks no checksums.
+Result<bool> is_plain_log(const std::string& path);
+
 // Walks the records of one log held in memory.
 class LogReader {
  public:

@@ -1,7 +1,7 @@
 #include "bus/store/wal_proof.h"
 
-#include <algorithm>
-#include <limits>
+#include "bus/store/families.h"
+#include "bus/store/rocks_store.h"
 
 namespace pawl::store {
 namespace {
@@ -11,8 +11,6 @@ std::string_view view(const rocksdb::Slice& slice) { return {slice.data(), slice
 // Puts the rows of a record back into our encoding.
 class RowReader : public rocksdb::WriteBatch::Handler {
  public:
-  explicit RowReader(const FamilyIds& families) : families_(families) {}
-
   rocksdb::Status PutCF(uint32_t id, const rocksdb::Slice& key, const rocksdb::Slice& value) override {
     return row(id, view(key), view(value));
   }
@@ -27,13 +25,13 @@ class RowReader : public rocksdb::WriteBatch::Handler {
 
  private:
   rocksdb::Status row(uint32_t id, std::string_view stored, std::optional<std::string_view> value) {
-    const auto family = families_.find(id);
-    if (family == families_.end()) return rocksdb::Status::Corruption("no family of ours");
-    const auto key = table_key(family->second, stored);
+    // RocksDB numbers families in the order of their creation, from "default", 0, on.
+    if (id < 1 || id > family_count) return rocksdb::Status::Corruption("no family of ours");
+    const auto key = table_key(static_cast<Family>(id - 1), stored);
     if (!key || !chain.empty()) return rocksdb::Status::Corruption("no row of ours");
     if (key->table == core::Table::meta && value && key->key == core::chain_key) {
       chain = *value;
-    } else if (key->table == core::Table::meta && value && key->key == "format") {
+    } else if (key->table == core::Table::meta && value && key->key == format_key) {
       format = true;
     } else {
       core::append_row(rows, key->table, key->key, value);
@@ -41,14 +39,12 @@ class RowReader : public rocksdb::WriteBatch::Handler {
     }
     return rocksdb::Status::OK();
   }
-
-  const FamilyIds& families_;
 };
 
 }  // namespace
 
-WalRecord read_log_record(const rocksdb::WriteBatch& record, const FamilyIds& families) {
-  RowReader reader(families);
+WalRecord read_wal_record(const rocksdb::WriteBatch& record) {
+  RowReader reader;
   WalRecord out;
   if (!record.Iterate(&reader).ok()) return out;
   if (reader.chain.empty()) {
@@ -80,25 +76,12 @@ std::string chain_break(const std::optional<core::ChainLink>& last, const WalRec
          std::to_string(last->sequence);
 }
 
-void WalProof::ColumnFamilyLogNumberMap(const std::map<uint32_t, uint64_t>& log_numbers,
-                                        const std::map<std::string, uint32_t>& names) {
-  families_.clear();
-  for (const auto& [name, id] : names) {
-    const auto found = std::find(family_names.begin(), family_names.end(), name);
-    if (found != family_names.end()) {
-      families_[id] = static_cast<Family>(std::distance(family_names.begin(), found));
-    }
-  }
-  first_log_ = std::numeric_limits<uint64_t>::max();
-  for (const auto& [id, number] : log_numbers) first_log_ = std::min(first_log_, number);
-}
-
 rocksdb::WalFilter::WalProcessingOption WalProof::LogRecordFound(unsigned long long /*log_number*/,
                                                                  const std::string& file,
                                                                  const rocksdb::WriteBatch& batch,
                                                                  rocksdb::WriteBatch* /*changed*/,
                                                                  bool* /*has_changed*/) {
-  const WalRecord record = read_log_record(batch, families_);
+  const WalRecord record = read_wal_record(batch);
   const std::string broken = chain_break(last_, record);
   if (!broken.empty()) {
     problem_ = file + " holds " + broken;

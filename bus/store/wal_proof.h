@@ -6,16 +6,12 @@
 #include <rocksdb/write_batch.h>
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 
 #include "bus/core/batch.h"
-#include "bus/store/families.h"
 
 namespace pawl::store {
-
-using FamilyIds = std::map<uint32_t, Family>;  // RocksDB's number → ours
 
 // What a log record turned out to be.
 struct WalRecord {
@@ -30,26 +26,26 @@ struct WalRecord {
   core::ChainLink link;  // of batch and forged
 };
 
-WalRecord read_log_record(const rocksdb::WriteBatch& record, const FamilyIds& families);
+WalRecord read_wal_record(const rocksdb::WriteBatch& record);
 
 // Called by RocksDB at opening with every record that it is about to replay, oldest first.
 class WalProof : public rocksdb::WalFilter {
  public:
-  void ColumnFamilyLogNumberMap(const std::map<uint32_t, uint64_t>& log_numbers,
-                                const std::map<std::string, uint32_t>& names) override;
+  void ColumnFamilyLogNumberMap(const std::map<uint32_t, uint64_t>& /*log_numbers*/,
+                                const std::map<std::string, uint32_t>& /*names*/) override {
+    began_ = true;
+  }
   WalProcessingOption LogRecordFound(unsigned long long log_number, const std::string& file,
                                      const rocksdb::WriteBatch& batch, rocksdb::WriteBatch* changed,
                                      bool* has_changed) override;
   const char* Name() const override { return "pawl.wal_proof"; }
 
-  const FamilyIds& families() const { return families_; }
-  uint64_t first_log() const { return first_log_; }  // logs below it are obsolete
+  bool began() const { return began_; }  // false: opening failed before it came to the log
   const std::optional<core::ChainLink>& last() const { return last_; }  // newest batch replayed
   const std::string& problem() const { return problem_; }  // why a record was refused; empty: none was
 
  private:
-  FamilyIds families_;
-  uint64_t first_log_ = 0;
+  bool began_ = false;
   std::optional<core::ChainLink> last_;
   std::string problem_;
 };

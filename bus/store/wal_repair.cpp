@@ -11,6 +11,8 @@
 #include <fstream>
 #include <iterator>
 
+#include "bus/store/wal_log.h"
+#include "bus/store/wal_proof.h"
 #include "bus/store/witness.h"
 
 namespace pawl::store {
@@ -30,9 +32,9 @@ Result<std::string> read_whole(const std::string& path) {
   return bytes;
 }
 
-WalRecord decode(std::string_view record, const FamilyIds& families) {
+WalRecord decode(std::string_view record) {
   if (record.size() < record_header_bytes) return {};
-  return read_log_record(rocksdb::WriteBatch(std::string(record)), families);
+  return read_wal_record(rocksdb::WriteBatch(std::string(record)));
 }
 
 // What the logs are, read in order.
@@ -43,55 +45,86 @@ struct Survey {
   size_t sound = 0;    // its bytes before the damage
   size_t size = 0;     // all its bytes
   std::string reason;  // in words
-  // Batches behind the damage.
-  uint64_t behind = 0;
-  uint64_t behind_first = 0;
+  // What the damage must not cost: batches behind it, or a whole record that is no batch.
+  size_t behind = 0;
+  uint64_t behind_first = 0;  // of batches
   uint64_t behind_last = 0;
 };
 
 void count_behind(Survey& survey, const WalRecord& record) {
-  // A batch that names itself ours counts even when its hash is wrong: its bytes were whole once.
-  if (record.kind != WalRecord::Kind::batch && record.kind != WalRecord::Kind::forged &&
-      record.kind != WalRecord::Kind::newer) {
-    return;
-  }
+  // What a search in damaged bytes brings up may be a piece of a payload.
+  if (record.kind != WalRecord::Kind::batch && record.kind != WalRecord::Kind::forged) return;
   const uint64_t sequence = record.link.sequence;
-  if (record.kind == WalRecord::Kind::batch && survey.last && sequence <= survey.last->sequence) return;
-  survey.behind_first = survey.behind == 0 ? sequence : std::min(survey.behind_first, sequence);
+  if (survey.last && sequence <= survey.last->sequence) return;
+  survey.behind_first = survey.behind_first == 0 ? sequence : std::min(survey.behind_first, sequence);
   survey.behind_last = std::max(survey.behind_last, sequence);
   ++survey.behind;
 }
 
-void survey_log(Survey& survey, const std::string& path, std::string_view bytes, const FamilyIds& families) {
-  LogReader reader(bytes);
-  const auto mark = [&](size_t sound, std::string reason) {
-    survey.damaged = true;
-    survey.file = path;
-    survey.sound = sound;
-    survey.size = bytes.size();
-    survey.reason = std::move(reason);
-  };
-  size_t sound = 0;
-  for (;;) {
-    const auto bytes_of_record = reader.next();
-    if (!bytes_of_record) {
-      if (!reader.damaged()) return;
-      if (!survey.damaged) mark(sound, "a torn record");
-      if (!reader.resume()) return;
-      continue;
-    }
-    const WalRecord record = decode(*bytes_of_record, families);
-    if (!survey.damaged) {
-      const std::string broken = chain_break(survey.last, record);
-      if (broken.empty()) {
-        if (record.kind == WalRecord::Kind::batch) survey.last = record.link;
-        sound = reader.sound_bytes();
+class LogSurvey {
+ public:
+  LogSurvey(Survey& survey, std::string path, std::string_view bytes)
+      : survey_(survey), path_(std::move(path)), bytes_(bytes), reader_(bytes) {}
+
+  void run() {
+    for (;;) {
+      const auto record = reader_.next();
+      if (record) {
+        take(decode(*record));
         continue;
       }
-      mark(sound, broken);
+      if (!reader_.damaged()) return;
+      if (!survey_.damaged) mark("a torn record");
+      if (!reader_.resume()) return;
     }
-    count_behind(survey, record);
   }
+
+ private:
+  void take(const WalRecord& record) {
+    const std::string broken = chain_break(survey_.last, record);
+    // Where a later log goes on after the damage of an earlier one, the damaged bytes were never
+    // answered: opening dropped them then.
+    const bool later_log = survey_.damaged && survey_.file != path_ && sound_ == 0;
+    if (later_log && survey_.last && survey_.behind == 0 && broken.empty()) survey_.damaged = false;
+    if (survey_.damaged) {
+      count_behind(survey_, record);
+    } else if (broken.empty()) {
+      if (record.kind == WalRecord::Kind::batch) survey_.last = record.link;
+      sound_ = reader_.sound_bytes();
+    } else {
+      // Read whole and in its place: never to be cut, whatever it is.
+      mark(broken);
+      count_behind(survey_, record);
+      survey_.behind = std::max<size_t>(survey_.behind, 1);
+    }
+  }
+
+  void mark(std::string reason) {
+    survey_.damaged = true;
+    survey_.file = path_;
+    survey_.sound = sound_;
+    survey_.size = bytes_.size();
+    survey_.reason = std::move(reason);
+  }
+
+  Survey& survey_;
+  std::string path_;
+  std::string_view bytes_;
+  LogReader reader_;
+  size_t sound_ = 0;
+};
+
+Result<Survey> survey_logs(const LogRepair& what) {
+  const auto numbers = log_numbers(what.database);
+  if (!numbers.ok()) return numbers.error();
+  Survey survey;
+  for (const uint64_t number : *numbers) {
+    const std::string path = log_path(what.database, number);
+    const auto bytes = read_whole(path);
+    if (!bytes.ok()) return bytes.error();
+    LogSurvey(survey, path, *bytes).run();
+  }
+  return survey;
 }
 
 Result<std::string> keep_copy(const LogRepair& what, const std::string& file, std::string_view bytes) {
@@ -134,48 +167,75 @@ Status cut(const std::string& path, size_t size) {
 }
 
 Error lost(const LogRepair& what, const Survey& survey) {
-  const uint64_t last = survey.last ? survey.last->sequence : 0;
-  std::string missing;
-  if (survey.behind_first > last + 1) {
-    const uint64_t to = survey.behind_first - 1;
-    missing = to == last + 1 ? "batch " + std::to_string(to) + " is missing"
-                             : "batches " + std::to_string(last + 1) + " to " + std::to_string(to) + " are missing";
-  } else {
-    missing = "batch " + std::to_string(survey.behind_first) + " does not prove itself";
+  const std::string backup = "; restore " + what.directory + " from a backup";
+  const std::string place = survey.file + " is damaged at byte " + std::to_string(survey.sound) + ": ";
+  const uint64_t next = survey.last ? survey.last->sequence + 1 : 1;
+  if (survey.behind_first <= next) return make_error(Code::err, place + "it holds " + survey.reason + backup);
+  const uint64_t to = survey.behind_first - 1;
+  const std::string missing = to == next ? "batch " + std::to_string(to) + " is missing"
+                                         : "batches " + std::to_string(next) + " to " + std::to_string(to) +
+                                               " are missing";
+  return make_error(Code::err, place + missing + ", answered ones up to " + std::to_string(survey.behind_last) +
+                                   " follow" + backup);
+}
+
+// Keeps a copy and cuts.
+Result<LogRepaired> cut_tail(const LogRepair& what, const std::string& file, size_t sound,
+                             const std::string& after) {
+  const auto bytes = read_whole(file);
+  if (!bytes.ok()) return bytes.error();
+  if (what.look_only) {
+    return make_error(Code::err, file + " has a torn tail from byte " + std::to_string(sound) +
+                                     "; start pawl serve on " + what.directory + " once, it cuts it");
   }
-  return make_error(Code::err, survey.file + " is damaged at byte " + std::to_string(survey.sound) + " (" +
-                                   survey.reason + ") and " + std::to_string(survey.behind) +
-                                   " answered batches follow, up to " + std::to_string(survey.behind_last) + ": " +
-                                   missing + "; restore " + what.directory + " from a backup");
+  const auto copy = keep_copy(what, file, *bytes);
+  if (!copy.ok()) return copy.error();
+  if (const Status done = cut(file, sound); !done.ok()) return done.error();
+  return LogRepaired{true, "cut " + std::to_string(bytes->size() - sound) + " torn bytes off " + file + " after " +
+                               after + "; the damaged file is kept as " + *copy};
 }
 
 }  // namespace
 
 Result<LogRepaired> repair_log(const LogRepair& what) {
+  const auto survey = survey_logs(what);
+  if (!survey.ok()) return survey.error();
+  if (!survey->damaged) return LogRepaired{};
+  if (survey->behind > 0) return lost(what, *survey);
+  return cut_tail(what, survey->file, survey->sound,
+                  survey->last ? "batch " + std::to_string(survey->last->sequence) : "its beginning");
+}
+
+Status refuse_hidden_batches(const LogRepair& what) {
   const auto numbers = log_numbers(what.database);
   if (!numbers.ok()) return numbers.error();
-  Survey survey;
+  bool plain = true;
   for (const uint64_t number : *numbers) {
-    if (number < what.first_log) continue;
-    const std::string path = log_path(what.database, number);
-    const auto bytes = read_whole(path);
-    if (!bytes.ok()) return bytes.error();
-    survey_log(survey, path, *bytes, what.families);
+    const auto whole = is_plain_log(log_path(what.database, number));
+    if (!whole.ok()) return whole.error();
+    plain = plain && *whole;
   }
-  if (!survey.damaged) return LogRepaired{};
-  if (survey.behind > 0) return lost(what, survey);
-  if (what.look_only) {
-    return make_error(Code::err, survey.file + " has a torn tail from byte " + std::to_string(survey.sound) +
-                                     "; start pawl serve on " + what.directory + " once, it cuts it");
-  }
-  const auto bytes = read_whole(survey.file);
+  if (plain) return {};
+  const auto survey = survey_logs(what);
+  if (!survey.ok()) return survey.error();
+  if (survey->damaged && survey->behind > 0) return lost(what, *survey);
+  return {};
+}
+
+Result<LogRepaired> repair_manifest(const LogRepair& what) {
+  auto name = read_whole(what.database + "/CURRENT");
+  if (!name.ok()) return name.error();
+  while (!name->empty() && name->back() == '\n') name->pop_back();
+  const std::string path = what.database + "/" + *name;
+  const auto bytes = read_whole(path);
   if (!bytes.ok()) return bytes.error();
-  const auto copy = keep_copy(what, survey.file, *bytes);
-  if (!copy.ok()) return copy.error();
-  if (const Status done = cut(survey.file, survey.sound); !done.ok()) return done.error();
-  const std::string after = survey.last ? "batch " + std::to_string(survey.last->sequence) : "its beginning";
-  return LogRepaired{true, "cut " + std::to_string(survey.size - survey.sound) + " torn bytes off " + survey.file +
-                               " after " + after + "; the damaged log is kept as " + *copy};
+  LogReader reader(*bytes);
+  while (reader.next()) {
+  }
+  const size_t sound = reader.sound_bytes();
+  if (!reader.damaged() || sound == 0) return LogRepaired{};
+  if (reader.resume() && reader.next()) return LogRepaired{};  // more than its last entry
+  return cut_tail(what, path, sound, "its last whole entry");
 }
 
 }  // namespace pawl::store

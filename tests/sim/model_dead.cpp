@@ -64,7 +64,7 @@ void Model::judge_dead(const core::Operation& operation, const Value& got) {
       return expect("DEAD GET of none", Value::nil(), got);
     }
     expect_field("DEAD GET", got, "id", Value::bulk(message->id));
-    expect_field("DEAD GET", got, "class", Value::bulk(core::class_name(message->error_class)));
+    expect_field("DEAD GET", got, "error_class", Value::bulk(core::class_name(message->error_class)));
     return;
   }
   if (const auto* edit = std::get_if<op::DeadEdit>(&operation)) {

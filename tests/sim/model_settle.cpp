@@ -106,6 +106,7 @@ void Model::judge_extend(const op::Extend& extend, const Value& got) {
   ModelMessage* message = held(extend.id, extend.token);
   if (message == nullptr) return expect("EXTEND", lost(), got);
   const int64_t lease = extend.lease_ms.value_or(message->claim_lease_ms);
+  message->claim_lease_ms = lease;  // also of the next EXTEND without one
   message->lease_deadline = lease_ + lease;
   expect_field("EXTEND", got, "deadline", Value::integer(wall_ + lease));
   expect_field("EXTEND", got, "cancel", Value::integer(message->cancel_asked ? 1 : 0));

@@ -3,9 +3,12 @@
 //   pawl_sim --seeds 1..1000         a range; stops at the first failure
 //   --steps N                        turns per seed (default 200); must be the same to replay
 //   --twice                          each seed twice: the batches must be the same, byte for byte
+#include <unistd.h>
+
 #include <chrono>
+#include <csignal>
+#include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <iostream>
 #include <string>
 
@@ -13,6 +16,18 @@
 #include "tests/sim/simulation.h"
 
 namespace {
+
+volatile uint64_t running_seed = 0;
+
+// A broken invariant stops the process: say which seed it was.
+extern "C" void tell_seed(int) {
+  char text[64];
+  const int size = std::snprintf(text, sizeof text, "pawl_sim: stopped in seed %llu\n",
+                                 static_cast<unsigned long long>(running_seed));
+  [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, text, static_cast<size_t>(size));
+  std::signal(SIGABRT, SIG_DFL);
+  std::abort();
+}
 
 struct Arguments {
   uint64_t first = 1;
@@ -69,7 +84,9 @@ int main(int argc, char** argv) {
   if (!arguments) return usage();
   const auto start = std::chrono::steady_clock::now();
   size_t operations = 0, restarts = 0, messages = 0, failures = 0;
+  std::signal(SIGABRT, tell_seed);
   for (uint64_t seed = arguments->first; seed <= arguments->last; ++seed) {
+    running_seed = seed;
     const auto result = pawl::sim::simulate(seed, arguments->steps, arguments->trace ? &std::cout : nullptr);
     operations += result.operations;
     restarts += result.restarts;

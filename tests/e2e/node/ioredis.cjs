@@ -1,4 +1,4 @@
-// ioredis 5 against the bus on PAWL_PORT: connect, push, claim with wait, ack, pipeline.
+// ioredis 5 against the bus on PAWL_PORT: connect, push, claim with wait, ack, pipeline, transaction, subscribe.
 const assert = require("node:assert/strict");
 const { createRequire } = require("node:module");
 const Redis = createRequire(process.env.PAWL_NODE + "/")("ioredis");
@@ -8,6 +8,7 @@ const pairs = (flat) => Object.fromEntries(Array.from({ length: flat.length / 2 
 async function main() {
   const worker = new Redis(Number(process.env.PAWL_PORT));
   const client = new Redis(Number(process.env.PAWL_PORT));
+  const listener = new Redis(Number(process.env.PAWL_PORT));
   const waiting = worker.call("CLAIM", "node", "jobs", "WAIT", "30000");
   const id = await client.call("PUSH", "jobs", "payload");
   const claim = pairs((await waiting)[0]);
@@ -15,11 +16,21 @@ async function main() {
   assert.equal(claim.payload, "payload");
   assert.equal(await worker.call("ACK", id, claim.token), "OK");
   await assert.rejects(worker.call("ACK", id, claim.token), /^ReplyError: LOST /);
+
   const pushed = await client.pipeline(Array.from({ length: 200 }, (_, n) => ["call", "PUSH", "many", String(n)])).exec();
   assert.equal(new Set(pushed.map(([error, one]) => error ?? one)).size, 200);
-  assert.equal((await worker.call("CLAIM", "node", "many", "COUNT", "200")).length, 200);
-  worker.disconnect();
-  client.disconnect();
+  const claims = (await worker.call("CLAIM", "node", "many", "COUNT", "200")).map(pairs);
+  assert.equal(claims.length, 200);
+
+  const done = await worker.multi().call("ACK", claims[0].id, claims[0].token).call("PUSH", "jobs", "next").exec();
+  assert.deepEqual([done.length, done[0]], [2, [null, "OK"]]);
+  assert.equal((await worker.call("CLAIM", "node", "jobs")).length, 1);
+
+  const heard = new Promise((resolve) => listener.on("message", (channel, text) => resolve([channel, text])));
+  await listener.subscribe("news");
+  assert.equal(await client.publish("news", "hello"), 1);
+  assert.deepEqual(await heard, ["news", "hello"]);
+  for (const one of [worker, client, listener]) one.disconnect();
   console.log("fine");
 }
 main().catch((error) => { console.error(error); process.exit(1); });

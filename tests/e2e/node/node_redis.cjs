@@ -1,4 +1,4 @@
-// node-redis against the bus on PAWL_PORT: connect, push, claim with wait, ack, pipeline. Speaks RESP3 where the client can.
+// node-redis against the bus on PAWL_PORT: connect, push, claim with wait, ack, pipeline, transaction, subscribe. Speaks RESP3.
 const assert = require("node:assert/strict");
 const { createRequire } = require("node:module");
 const { createClient } = createRequire(process.env.PAWL_NODE + "/")("redis");
@@ -18,8 +18,19 @@ async function main() {
   const ids = await Promise.all(Array.from({ length: 200 }, (_, n) => client.sendCommand(["PUSH", "many", String(n)])));
   assert.equal(new Set(ids).size, 200);
   assert.equal((await worker.sendCommand(["CLAIM", "node", "many", "COUNT", "200"])).length, 200);
-  worker.destroy();
-  client.destroy();
+
+  await client.sendCommand(["PUSH", "steps", "first"]);
+  const step = (await worker.sendCommand(["CLAIM", "node", "steps"]))[0];
+  const done = await worker.multi().addCommand(["ACK", step.id, step.token]).addCommand(["PUSH", "steps", "second"]).exec();
+  assert.deepEqual([done.length, done[0]], [2, "OK"]);
+
+  const listener = await createClient(options).on("error", (error) => { throw error; }).connect();
+  let tell;
+  const heard = new Promise((resolve) => { tell = resolve; });
+  await listener.subscribe("news", (text, channel) => tell([channel, text]));
+  assert.equal(await client.publish("news", "hello"), 1);
+  assert.deepEqual(await heard, ["news", "hello"]);
+  for (const one of [worker, client, listener]) one.destroy();
   console.log("fine");
 }
 main().catch((error) => { console.error(error); process.exit(1); });

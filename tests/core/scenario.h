@@ -1,0 +1,36 @@
+// Tables for the state machine: one line is one operation, a bar, and its reply.
+//
+//   push r work group=g          | m1        a new id, called m1 from here on; a known one must be the same
+//   claim d1 r n=2               | m1 m2     the messages in order; "none" for an empty array
+//   fail m1 transient            | state=scheduled at=+1000..2000
+//   +5s                                      both clocks go on, stopping wherever the bus asked to be woken
+//   & push r more                | m3        in the same turn as the line above: no tick, no seal between
+//   claim d1 r wait=1000 as=c1   | parked    then "reply c1 | m3", or "silent c1"
+//
+// `m1` in the place of a claim means its newest token, `m1.1` the token of its first delivery, `m1@x` the
+// token "x", `?` an id that never was. Replies: `nil`, `none`, `!CODE [words of the text]`, a number, a word;
+// for maps any of name=value (`-name`: not there; `+500` and `+500..900` are times from now); for arrays the
+// items in order: messages by name, events by kind, explanations by guard, groups by count.
+// list, deadlist and events follow the cursor to its end, n= at a time.
+//
+// Other lines: jump 1h (one turn later), wall -1h (somebody sets the clock), restart, gone c1 (the
+// connection closes), hold (nothing is sealed from here) and flow (sealed and committed after each line again).
+//
+// Every table is played three times: as it stands, with a restart after every line that leaves nothing parked,
+// and with each batch committed only one turn after it was sealed. The rows are verified after each line.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "bus/core/config.h"
+
+namespace pawl::core {
+
+// Empty when everything went as the table says; else the first line that did not, and what came instead.
+std::string play(const std::string& table, const BusConfig& config = {});
+
+// Windows of two to three entries and steps of two rows: a handful of messages reaches every edge.
+BusConfig tiny_windows();
+
+}  // namespace pawl::core
