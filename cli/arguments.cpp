@@ -21,7 +21,8 @@ class Marks {
   std::string show(const std::string& mark) const {
     if (mark.empty() || mark[0] != '\x01') return mark;
     const auto index = parse_int(std::string_view(mark).substr(1));
-    return index && static_cast<size_t>(*index) < values_.size() ? values_[static_cast<size_t>(*index)] : mark;
+    return index && static_cast<size_t>(*index) < values_.size() ? values_[static_cast<size_t>(*index)]
+                                                                 : mark;
   }
 
  private:
@@ -71,8 +72,8 @@ const OptionSpec* option_named(const std::vector<const OptionSpec*>& options, st
 }
 
 // Rewrites tokens[*at] (an option, with its value in the next token or behind '=').
-void hide_option(const std::vector<std::string>& tokens, size_t* at, const std::vector<const OptionSpec*>& options,
-                 Marks* marks, std::vector<std::string>* out) {
+void hide_option(const std::vector<std::string>& tokens, size_t* at,
+                 const std::vector<const OptionSpec*>& options, Marks* marks, std::vector<std::string>* out) {
   const std::string& token = tokens[*at];
   const size_t equals = token.find('=');
   if (token.substr(0, 2) == "--" && equals != std::string::npos) {
@@ -87,8 +88,8 @@ void hide_option(const std::vector<std::string>& tokens, size_t* at, const std::
   const bool has_next = *at + 1 < tokens.size();
   if (option->kind == ValueKind::optional_duration) {
     // A bare number is taken too, to be refused with a hint at the unit.
-    const bool takes_next =
-        has_next && (parse_duration_ms(tokens[*at + 1]).has_value() || parse_int(tokens[*at + 1]).has_value());
+    const bool takes_next = has_next && (parse_duration_ms(tokens[*at + 1]).has_value() ||
+                                         parse_int(tokens[*at + 1]).has_value());
     out->push_back("--" + std::string(option->name) + "=" + marks->hide(takes_next ? tokens[++*at] : ""));
     return;
   }
@@ -144,7 +145,8 @@ ParseOutcome unknown_command(const std::string& word) {
   return usage_error(text, nullptr);
 }
 
-std::string unexpected_option(const CLI::ExtrasError& failure, const std::vector<const OptionSpec*>& options) {
+std::string unexpected_option(const CLI::ExtrasError& failure,
+                              const std::vector<const OptionSpec*>& options) {
   std::string what = failure.what();
   const size_t at = what.find(": ");
   std::string token = at == std::string::npos ? what : what.substr(at + 2);
@@ -185,7 +187,11 @@ bool parse_tokens(const CommandSpec* command, std::vector<std::string> tokens, c
     if (!*wants_help) *failure = usage_error(unexpected_option(extras, options), command);
     return *wants_help;
   } catch (const CLI::ParseError& other) {
-    if (!*wants_help) *failure = usage_error(other.what(), command);
+    std::string what = other.what();
+    if (const size_t at = what.find(" was given a disallowed flag override"); at != std::string::npos) {
+      what = "--" + what.substr(0, at) + " takes no value";
+    }
+    if (!*wants_help) *failure = usage_error(what, command);
     return *wants_help;
   }
   for (const std::string& mark : marked_words) words->push_back(marks.show(mark));
@@ -223,8 +229,9 @@ void take_globals(const CommandSpec* command, Arguments* arguments,
 }
 
 // Checks every value against its kind and keeps the numbers.
-std::optional<std::string> check_values(const CommandSpec* command, Arguments* arguments,
-                                        const std::map<std::string, std::vector<std::string>, std::less<>>& found) {
+std::optional<std::string> check_values(
+    const CommandSpec* command, Arguments* arguments,
+    const std::map<std::string, std::vector<std::string>, std::less<>>& found) {
   const auto options = options_for(command);
   for (const auto& [name, values] : found) {
     const OptionSpec* option = option_named(options, "--" + name);
@@ -285,7 +292,8 @@ ParseOutcome parse_arguments(const std::vector<std::string>& argv) {
   bool wants_help = false;
   if (!parse_tokens(nullptr, parts.before, marks, &early, nullptr, &wants_help, &failure)) return failure;
   if (!command) {
-    for (const std::string& token : parts.after) wants_help = wants_help || token == "--help" || token == "-h";
+    for (const std::string& token : parts.after)
+      wants_help = wants_help || token == "--help" || token == "-h";
     if (wants_help) return help_for(parts.word);
     if (parts.word.empty()) return usage_error("a command is missing", nullptr);
     if (is_command_group(parts.word)) {
@@ -296,7 +304,8 @@ ParseOutcome parse_arguments(const std::vector<std::string>& argv) {
     return unknown_command(parts.word);
   }
   std::map<std::string, std::vector<std::string>, std::less<>> late;
-  if (!parse_tokens(command, parts.after, marks, &late, &arguments.words, &wants_help, &failure)) return failure;
+  if (!parse_tokens(command, parts.after, marks, &late, &arguments.words, &wants_help, &failure))
+    return failure;
   if (wants_help) return shown(help_text(*command));
   if (auto wrong = check_values(nullptr, &arguments, early)) return usage_error(*wrong, command);
   arguments.numbers.clear();

@@ -24,7 +24,8 @@ int run_serve_command(Session* session) {
 int run_verify(Session* session) {
   const Arguments& arguments = session->arguments;
   if (const auto data = arguments.text("data")) {
-    if (arguments.url) return session->fail(exit_usage, "--data checks files, --url asks a running bus: choose one");
+    if (arguments.url)
+      return session->fail(exit_usage, "--data checks files, --url asks a running bus: choose one");
     return run_verify_offline(*data, session->out.json());
   }
   constexpr int64_t full_scan_ms = 3'600'000;
@@ -43,7 +44,8 @@ int run_verify(Session* session) {
   }
   session->out.line(session->out.paint(Color::red, "not whole") + ": " + count + " messages");
   if (const client::Reply* problems = reply->field("problems")) {
-    for (const client::Reply& problem : problems->items) session->out.line("  " + printable(problem.as_text()));
+    for (const client::Reply& problem : problems->items)
+      session->out.line("  " + printable(problem.as_text()));
   }
   return exit_failed;
 }

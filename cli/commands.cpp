@@ -8,7 +8,8 @@ namespace {
 using enum ValueKind;
 
 constexpr std::array<OptionSpec, 5> globals = {{
-    {"url", text, "URL", "unix:///path or tcp://host:port; default: PAWL_URL, ./pawl-data/pawl.sock, tcp://127.0.0.1:7295"},
+    {"url", text, "URL",
+     "unix:///path or tcp://host:port; default: PAWL_URL, ./pawl-data/pawl.sock, tcp://127.0.0.1:7295"},
     {"json", flag, "", "one JSON document on stdout"},
     {"quiet", flag, "", "no talk on stderr but errors", 'q'},
     {"no-color", flag, "", "no colours on a terminal"},
@@ -28,7 +29,8 @@ constexpr std::array<OptionSpec, 11> push_options = {{
     {"priority", priority, "0-9", "9 is the most urgent; default 5"},
     {"delay", duration, "D", "not before this long from now"},
     {"at", time, "TIME", "not before this time (ISO 8601 or Unix milliseconds)"},
-    {"unique", text, "KEY", "push nothing while a live message of the role holds KEY; prints the holder's id"},
+    {"unique", text, "KEY",
+     "push nothing while a live message of the role holds KEY; prints the holder's id"},
     {"unique-for", duration, "D", "hold the key this long from the push, whatever the state"},
     {"group", text, "KEY", "one message of a group at a time, in order of push"},
     {"max-attempts", positive, "N", "then it is a dead letter; default 5"},

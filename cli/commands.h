@@ -45,7 +45,7 @@ struct CommandSpec {
   size_t words_max = 0;
   std::string_view help;
   std::span<const OptionSpec> options;
-  bool runs_command = false;     // "-- CMD…" at the end
+  bool runs_command = false;      // "-- CMD…" at the end
   std::string_view choices = {};  // of the first word, space separated, for completion
 };
 

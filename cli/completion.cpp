@@ -22,7 +22,8 @@ std::vector<std::string> members(std::string_view group) {
   std::vector<std::string> words;
   const std::string prefix = std::string(group) + " ";
   for (const CommandSpec& command : command_table()) {
-    if (command.name.substr(0, prefix.size()) == prefix) words.emplace_back(command.name.substr(prefix.size()));
+    if (command.name.substr(0, prefix.size()) == prefix)
+      words.emplace_back(command.name.substr(prefix.size()));
   }
   return words;
 }
@@ -75,7 +76,8 @@ std::string bash_function() {
       "      *) if [[ -z $command ]]; then command=\"${COMP_WORDS[i]}\"\n";
   for (const std::string& word : first_words()) {
     if (is_command_group(word)) {
-      text += "         elif [[ $command == " + word + " ]]; then command=\"" + word + " ${COMP_WORDS[i]}\"\n";
+      text +=
+          "         elif [[ $command == " + word + " ]]; then command=\"" + word + " ${COMP_WORDS[i]}\"\n";
     }
   }
   text +=
@@ -83,20 +85,22 @@ std::string bash_function() {
       "    esac\n"
       "  done\n"
       "  local options=\"" +
-      option_words(nullptr) + "\" words=\"\"\n  case \"$command\" in\n    \"\") words=\"" + joined(first_words()) +
-      "\" ;;\n";
+      option_words(nullptr) + "\" words=\"\"\n  case \"$command\" in\n    \"\") words=\"" +
+      joined(first_words()) + "\" ;;\n";
   for (const std::string& word : first_words()) {
     if (is_command_group(word)) text += "    " + word + ") words=\"" + joined(members(word)) + "\" ;;\n";
   }
   for (const CommandSpec& command : command_table()) {
     text += "    \"" + std::string(command.name) + "\") options=\"" + option_words(&command) + "\"";
-    if (const std::string words = positional_words(command); !words.empty()) text += " words=\"" + words + "\"";
+    if (const std::string words = positional_words(command); !words.empty())
+      text += " words=\"" + words + "\"";
     text += " ;;\n";
   }
   text += "  esac\n  case \"$command $previous\" in\n";
   for (const CommandSpec& command : command_table()) {
     for (const OptionSpec& option : command.options) {
-      const std::string label = "    \"" + std::string(command.name) + " --" + std::string(option.name) + "\") ";
+      const std::string label =
+          "    \"" + std::string(command.name) + " --" + std::string(option.name) + "\") ";
       const std::string words = value_words(option.kind);
       if (!words.empty()) {
         text += label + "COMPREPLY=($(compgen -W \"" + words + "\" -- \"$word\")); return 0 ;;\n";
@@ -135,7 +139,8 @@ std::string fish_option(const std::string& condition, const OptionSpec& option) 
   if (option.kind != ValueKind::flag && option.kind != ValueKind::optional_duration) {
     const bool path = option.kind == ValueKind::file || option.kind == ValueKind::folder;
     line += path ? " -r -F" : " -x";
-    if (const std::string words = value_words(option.kind); !words.empty()) line += " -a " + fish_quoted(words);
+    if (const std::string words = value_words(option.kind); !words.empty())
+      line += " -a " + fish_quoted(words);
   }
   return line + " -d " + fish_quoted(option.help) + "\n";
 }

@@ -29,9 +29,10 @@ std::optional<client::Command> selection(Session* session, const char* verb) {
   client::Command command = {"DEAD", verb};
   const bool filtered = has_dead_filters(arguments) || arguments.has("all");
   if (arguments.words.empty() == !filtered) {
-    session->fail(exit_usage, filtered ? "give IDs or filters, not both"
-                                       : "which ones? Give IDs, filters (--role, --class, --fingerprint, --since, "
-                                         "--match), or --all");
+    session->fail(exit_usage, filtered
+                                  ? "give IDs or filters, not both"
+                                  : "which ones? Give IDs, filters (--role, --class, --fingerprint, --since, "
+                                    "--match), or --all");
     return std::nullopt;
   }
   if (filtered) {
@@ -76,7 +77,8 @@ int run_dead_list(Session* session) {
     client::Command command = {"DEAD", "LIST"};
     append_dead_filters(arguments, &command);
     const int64_t ask_for = all ? page_items : std::min(page_items, wanted - shown);
-    for (const std::string& word : {std::string("CURSOR"), cursor, std::string("COUNT"), std::to_string(ask_for)}) {
+    for (const std::string& word :
+         {std::string("CURSOR"), cursor, std::string("COUNT"), std::to_string(ask_for)}) {
       command.push_back(word);
     }
     const auto reply = session->ask(command);
@@ -96,7 +98,8 @@ int run_dead_list(Session* session) {
   } while (cursor != "0" && (all || shown < wanted) && !session->out.closed());
   if (json) session->out.line("]");
   if (session->exit_code() != exit_ok) return session->exit_code();
-  if (cursor != "0" && !session->out.closed()) session->out.talk("there are more: --all, or a larger --count");
+  if (cursor != "0" && !session->out.closed())
+    session->out.talk("there are more: --all, or a larger --count");
   if (shown == 0 && !json) session->out.talk("no dead letters");
   return exit_ok;
 }
@@ -120,7 +123,8 @@ int run_dead_groups(Session* session) {
   if (rows.empty()) {
     session->out.talk("no dead letters");
   } else {
-    print_table(&session->out, {">count", "fingerprint", "role", "class", "first", "last", "example", "error"}, rows);
+    print_table(&session->out,
+                {">count", "fingerprint", "role", "class", "first", "last", "example", "error"}, rows);
   }
   return exit_ok;
 }
@@ -163,7 +167,8 @@ int run_dead_replay(Session* session) {
     const char* what = arguments.has("dry-run") ? " would be replayed" : " replayed";
     std::string line = format_count(matched - conflicts) + what;
     if (conflicts > 0) {
-      line += ", " + format_count(conflicts) + " left dead (unique key held by another, or past its expiry: --reset)";
+      line += ", " + format_count(conflicts) +
+              " left dead (unique key held by another, or past its expiry: --reset)";
     }
     session->out.line(line);
   }

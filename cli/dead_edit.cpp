@@ -88,8 +88,8 @@ Result<std::string> edited(const std::string& before) {
 
 void print_difference(Output* out, const std::string& before, const std::string& after) {
   if (!is_utf8(before) || !is_utf8(after)) {
-    out->line("payload of " + format_count(static_cast<int64_t>(before.size())) + " bytes replaced by one of " +
-              format_count(static_cast<int64_t>(after.size())) + " bytes");
+    out->line("payload of " + format_count(static_cast<int64_t>(before.size())) +
+              " bytes replaced by one of " + format_count(static_cast<int64_t>(after.size())) + " bytes");
     return;
   }
   for (const DifferenceLine& line : difference(before, after)) {

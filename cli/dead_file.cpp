@@ -25,7 +25,8 @@ bool for_each_dead(Session* session, Each each) {
   do {
     client::Command command = {"DEAD", "LIST"};
     append_dead_filters(session->arguments, &command);
-    for (const std::string& word : {std::string("CURSOR"), cursor, std::string("COUNT"), std::to_string(page_items)}) {
+    for (const std::string& word :
+         {std::string("CURSOR"), cursor, std::string("COUNT"), std::to_string(page_items)}) {
       command.push_back(word);
     }
     const auto page = session->ask(command);
@@ -78,8 +79,8 @@ Result<client::Command> push_of(const std::string& line, const std::optional<std
       command.push_back(std::move(*text));
     }
   }
-  for (const std::string& word :
-       {std::string("UNIQUE"), "import:" + *id->as_string(), std::string("UNIQUEFOR"), std::to_string(import_key_ms)}) {
+  for (const std::string& word : {std::string("UNIQUE"), "import:" + *id->as_string(),
+                                  std::string("UNIQUEFOR"), std::to_string(import_key_ms)}) {
     command.push_back(word);
   }
   return command;
@@ -129,14 +130,15 @@ int run_dead_import(Session* session) {
   std::string line;
   for (;;) {
     auto got = reader->next(&line);
-    const std::string so_far = "; " + format_count(count) + " pushed before it (importing again pushes no doubles)";
+    const std::string so_far =
+        "; " + format_count(count) + " pushed before it (importing again pushes no doubles)";
     if (!got) return session->fail(exit_code_of(got.error().code), got.error().text + so_far);
     if (!*got) break;
     if (line.empty()) continue;
     const auto command = push_of(line, to);
     if (!command) {
-      return session->fail(exit_usage, "line " + std::to_string(reader->line_number()) + ": " +
-                                           command.error().text + so_far);
+      return session->fail(
+          exit_usage, "line " + std::to_string(reader->line_number()) + ": " + command.error().text + so_far);
     }
     const auto reply = session->ask(*command);
     if (!reply) {

@@ -36,8 +36,9 @@ void middle(const std::vector<std::string_view>& a, const std::vector<std::strin
   std::vector<uint32_t> longest((a.size() + 1) * columns, 0);
   for (size_t i = a.size(); i-- > 0;) {
     for (size_t j = b.size(); j-- > 0;) {
-      longest[i * columns + j] = a[i] == b[j] ? longest[(i + 1) * columns + j + 1] + 1
-                                              : std::max(longest[(i + 1) * columns + j], longest[i * columns + j + 1]);
+      longest[i * columns + j] = a[i] == b[j]
+                                     ? longest[(i + 1) * columns + j + 1] + 1
+                                     : std::max(longest[(i + 1) * columns + j], longest[i * columns + j + 1]);
     }
   }
   size_t i = 0;
@@ -47,7 +48,8 @@ void middle(const std::vector<std::string_view>& a, const std::vector<std::strin
       add(' ', a[i], out);
       ++i;
       ++j;
-    } else if (i < a.size() && (j == b.size() || longest[(i + 1) * columns + j] >= longest[i * columns + j + 1])) {
+    } else if (i < a.size() &&
+               (j == b.size() || longest[(i + 1) * columns + j] >= longest[i * columns + j + 1])) {
       add('-', a[i++], out);
     } else {
       add('+', b[j++], out);
@@ -64,7 +66,8 @@ std::vector<DifferenceLine> with_context(const std::vector<DifferenceLine>& all)
     changed = true;
     const size_t from = i > context_lines ? i - context_lines : 0;
     const size_t to = std::min(all.size(), i + context_lines + 1);
-    std::fill(kept.begin() + static_cast<std::ptrdiff_t>(from), kept.begin() + static_cast<std::ptrdiff_t>(to), true);
+    std::fill(kept.begin() + static_cast<std::ptrdiff_t>(from),
+              kept.begin() + static_cast<std::ptrdiff_t>(to), true);
   }
   std::vector<DifferenceLine> shown;
   if (!changed) return shown;
@@ -86,12 +89,13 @@ std::vector<DifferenceLine> difference(std::string_view before, std::string_view
   size_t head = 0;
   while (head < a.size() && head < b.size() && a[head] == b[head]) ++head;
   size_t tail = 0;
-  while (tail < a.size() - head && tail < b.size() - head && a[a.size() - 1 - tail] == b[b.size() - 1 - tail]) ++tail;
+  while (tail < a.size() - head && tail < b.size() - head && a[a.size() - 1 - tail] == b[b.size() - 1 - tail])
+    ++tail;
   const auto at = [](size_t n) { return static_cast<std::ptrdiff_t>(n); };
   std::vector<DifferenceLine> all;
   for (size_t i = 0; i < head; ++i) add(' ', a[i], &all);
-  middle(std::vector(a.begin() + at(head), a.end() - at(tail)), std::vector(b.begin() + at(head), b.end() - at(tail)),
-         &all);
+  middle(std::vector(a.begin() + at(head), a.end() - at(tail)),
+         std::vector(b.begin() + at(head), b.end() - at(tail)), &all);
   for (size_t i = a.size() - tail; i < a.size(); ++i) add(' ', a[i], &all);
   return with_context(all);
 }

@@ -18,8 +18,8 @@ struct Page {
 };
 
 // Nothing: said why.
-std::optional<Page> read_page(Session* session, const std::string& after, int64_t count, const std::string& kind,
-                              int64_t wait_ms) {
+std::optional<Page> read_page(Session* session, const std::string& after, int64_t count,
+                              const std::string& kind, int64_t wait_ms) {
   client::Command command = {"EVENTS", after, "COUNT", std::to_string(count)};
   if (wait_ms > 0) {
     command.push_back("WAIT");
@@ -109,7 +109,8 @@ int run_events(Session* session) {
   if (const auto after = arguments.number("after")) {
     next = std::to_string(*after);
     while (following == false && entries.size() < static_cast<size_t>(count)) {
-      auto page = read_page(session, next, std::min(page_entries, count - static_cast<int64_t>(entries.size())), kind, 0);
+      auto page = read_page(session, next,
+                            std::min(page_entries, count - static_cast<int64_t>(entries.size())), kind, 0);
       if (!page) return session->exit_code();
       const bool stands_still = page->next == next;
       next = page->next;

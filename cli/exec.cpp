@@ -40,6 +40,9 @@ void print_summary(Session* session, const ExecCounts& counts, int64_t took_ms) 
     document.set("released", counts.released);
     return session->out.document(document);
   }
+  if (counts.handled + counts.failed + counts.cancelled + counts.released == 0) {
+    return session->out.talk("nothing came");
+  }
   std::string text = format_count(counts.handled) + " handled";
   if (counts.failed > 0) text += ", " + format_count(counts.failed) + " failed";
   if (counts.cancelled > 0) text += ", " + format_count(counts.cancelled) + " cancelled";
@@ -64,7 +67,8 @@ int run_exec(Session* session) {
   const int64_t jobs = arguments.number("jobs").value_or(1);
   if (jobs > jobs_max) return session->fail(exit_usage, "--jobs is at most " + std::to_string(jobs_max));
   options.jobs = static_cast<size_t>(jobs);
-  if (options.once && options.drain) return session->fail(exit_usage, "--once and --drain exclude each other");
+  if (options.once && options.drain)
+    return session->fail(exit_usage, "--once and --drain exclude each other");
   if (arguments.has("wait") && !options.once) return session->fail(exit_usage, "--wait goes with --once");
   // Before anything is claimed: a slip in the command is not the messages' fault.
   if (!runner::find_program(options.command[0])) {

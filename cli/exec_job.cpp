@@ -39,7 +39,8 @@ std::string kill_file(const client::Endpoint& endpoint) {
   const std::string& path = endpoint.path;
   if (path.size() <= socket_name.size()) return {};
   const size_t at = path.size() - socket_name.size();
-  return path.compare(at, socket_name.size(), socket_name) == 0 ? path.substr(0, at) + "/KILL" : std::string();
+  return path.compare(at, socket_name.size(), socket_name) == 0 ? path.substr(0, at) + "/KILL"
+                                                                : std::string();
 }
 
 }  // namespace

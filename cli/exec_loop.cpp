@@ -13,7 +13,8 @@ namespace pawl::cli {
 namespace {
 
 constexpr int64_t claim_wait_service_ms = 30'000;
-constexpr int64_t claim_wait_drain_ms = 1000;
+constexpr int64_t drain_wait_first_ms = 25;  // grows, so that the end is seen soon and waiting costs little
+constexpr int64_t drain_wait_last_ms = 1000;
 constexpr int64_t shutdown_patience_ms = 1000;  // for a claim that may be on its way
 constexpr int64_t hold_least_ms = 100;
 constexpr int64_t hold_most_ms = 5000;
@@ -27,7 +28,8 @@ bool passes_by_itself(Code code) {
     case Code::open:
     case Code::busy:
     case Code::readonly:
-    case Code::notleader: return true;
+    case Code::notleader:
+      return true;
     case Code::err:
     case Code::lost:
     case Code::state:
@@ -36,7 +38,8 @@ bool passes_by_itself(Code code) {
     case Code::toobig:
     case Code::noauth:
     case Code::denied:
-    case Code::execabort: return false;
+    case Code::execabort:
+      return false;
   }
   return false;
 }
@@ -47,8 +50,8 @@ int64_t hold_of(const Error& error) {
 
 }  // namespace
 
-ExecLoop::ExecLoop(ExecOptions options, const client::Endpoint& endpoint, client::Timeouts timeouts, Output* out,
-                   int signal_fd)
+ExecLoop::ExecLoop(ExecOptions options, const client::Endpoint& endpoint, client::Timeouts timeouts,
+                   Output* out, int signal_fd)
     : options_(std::move(options)),
       endpoint_(endpoint),
       out_(out),
@@ -63,7 +66,8 @@ int ExecLoop::run() {
   if (claims_.up()) reports_.connect_when_due(now);
   if (!reports_.up()) {
     const Error& why = claims_.up() ? reports_.failure() : claims_.failure();
-    out_->error(why.text + (why.code == Code::err ? "; is it running (pawl serve), and is --url right?" : ""));
+    out_->error(why.text +
+                (why.code == Code::err ? "; is it running (pawl serve), and is --url right?" : ""));
     return why.code == Code::err ? exit_unreachable : exit_code_of(why.code);
   }
   while (!finished(now)) {
@@ -245,7 +249,7 @@ void ExecLoop::on_claims(const client::Reply& reply) {
     return;
   }
   const int64_t now = steady_now_ms();
-  claim_wait_ms_ = claim_wait_drain_ms;
+  claim_wait_ms_ = std::clamp(claim_wait_ms_ * 2, drain_wait_first_ms, drain_wait_last_ms);
   if (options_.drain && jobs_.empty() && !shutting_down_) ask_depth(now);
 }
 
@@ -293,7 +297,8 @@ void ExecLoop::take(const client::Reply& claim) {
   raw->extend_at_ms = now + raw->extend_every_ms;
   auto spec = handler_spec(claim, options_, endpoint_, now);
   if (!spec) {
-    return refuse(raw, {"FAIL", raw->id, raw->token, "bad_input", spec.error().text}, ExecJob::Ending::failed);
+    return refuse(raw, {"FAIL", raw->id, raw->token, "bad_input", spec.error().text},
+                  ExecJob::Ending::failed);
   }
   spec->on_report = [this, raw](std::string_view line) {
     const auto taken = take_report_line(line, &raw->report);

@@ -37,6 +37,7 @@ void ExecLoop::pump_jobs(int64_t now) {
       job->settled = true;
       continue;
     }
+    claim_wait_ms_ = 0;
     prepare_settle(job.get(), ended, options_);
     job->settle_at_ms = now;
   }
@@ -132,7 +133,8 @@ void ExecLoop::on_settle_error(ExecJob* job, const Error& error) {
     case Code::badarg:
     case Code::noauth:
     case Code::denied:
-    case Code::execabort: break;
+    case Code::execabort:
+      break;
   }
   out_->error(job->id + " could not be reported: " + error_line(error));
   ++counts_.failed;
@@ -145,11 +147,12 @@ void ExecLoop::resolve_unsure(ExecJob* job) {
   job->settle_in_flight = true;
   reports_.ask({"GET", job->id}, 0, steady_now_ms(), [this, job](const client::Reply* reply) {
     job->settle_in_flight = false;
-    if (!reply) return;  // asked again after the next LOST
+    if (!reply) return;                   // asked again after the next LOST
     bool came_through = reply->is_nil();  // ended, and not kept
     if (const client::Reply* list = reply->field("invocations")) {
       for (const client::Reply& one : list->items) {
-        const bool ours = one.text_of("daemon") == options_.daemon && one.text_of("delivery") == job->delivery;
+        const bool ours =
+            one.text_of("daemon") == options_.daemon && one.text_of("delivery") == job->delivery;
         if (ours) came_through = one.text_of("error_class") != "lease_expired";
       }
     }
@@ -163,10 +166,17 @@ void ExecLoop::resolve_unsure(ExecJob* job) {
 void ExecLoop::count(ExecJob* job) {
   job->settled = true;
   switch (job->ending) {
-    case ExecJob::Ending::handled: ++counts_.handled; return;
-    case ExecJob::Ending::cancelled: ++counts_.cancelled; return;
-    case ExecJob::Ending::released: ++counts_.released; return;
-    case ExecJob::Ending::failed: break;
+    case ExecJob::Ending::handled:
+      ++counts_.handled;
+      return;
+    case ExecJob::Ending::cancelled:
+      ++counts_.cancelled;
+      return;
+    case ExecJob::Ending::released:
+      ++counts_.released;
+      return;
+    case ExecJob::Ending::failed:
+      break;
   }
   ++counts_.failed;
   const client::Command& fail = *job->settle;  // FAIL id token class text

@@ -21,21 +21,28 @@ enum ExitCode : int {
 constexpr int exit_code_of(Code code) {
   switch (code) {
     case Code::badarg:
-    case Code::toobig: return exit_usage;
-    case Code::frozen: return exit_frozen;
-    case Code::notfound: return exit_nothing;
+    case Code::toobig:
+      return exit_usage;
+    case Code::frozen:
+      return exit_frozen;
+    case Code::notfound:
+      return exit_nothing;
     case Code::quota:
     case Code::open:
     case Code::paused:
-    case Code::busy: return exit_refused;
-    case Code::lost: return exit_lost;
+    case Code::busy:
+      return exit_refused;
+    case Code::lost:
+      return exit_lost;
     case Code::noauth:
-    case Code::denied: return exit_denied;
+    case Code::denied:
+      return exit_denied;
     case Code::err:
     case Code::state:
     case Code::readonly:
     case Code::notleader:
-    case Code::execabort: return exit_failed;
+    case Code::execabort:
+      return exit_failed;
   }
   return exit_failed;
 }

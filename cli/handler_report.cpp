@@ -10,7 +10,8 @@ namespace pawl::cli {
 namespace {
 
 // A number of any JSON form between 0 and `most`, times `factor`, rounded.
-bool take_number(const Json& line, const char* name, double factor, int64_t most, std::optional<int64_t>* into) {
+bool take_number(const Json& line, const char* name, double factor, int64_t most,
+                 std::optional<int64_t>* into) {
   const Json* value = line.field(name);
   if (!value) return true;
   double number = -1;
@@ -37,7 +38,8 @@ Status take_report_line(std::string_view line, HandlerReport* report) {
       !take_number(*parsed, "cost_usd", micro, limits::usage_max, &next.cost_micro) ||
       !take_number(*parsed, "progress", 1, 100, &next.progress) ||
       !take_number(*parsed, "retry_in_ms", 1, limits::duration_ms_max, &next.retry_in_ms)) {
-    return make_error(Code::badarg, "tokens, cost_usd, progress (0 to 100) and retry_in_ms are numbers, 0 or more");
+    return make_error(Code::badarg,
+                      "tokens, cost_usd, progress (0 to 100) and retry_in_ms are numbers, 0 or more");
   }
   if (const Json* note = parsed->field("note")) {
     if (!note->as_string()) return make_error(Code::badarg, "note is a text");

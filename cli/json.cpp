@@ -78,7 +78,7 @@ void dump_into(const Json& value, std::string* out) {
   }
 }
 
-Result<Json> convert(const nlohmann::json& from, int depth) {
+Result<Json> convert(const nlohmann::ordered_json& from, int depth) {
   if (depth > depth_max) return make_error(Code::badarg, "JSON nested too deeply");
   if (from.is_boolean()) return Json(from.get<bool>());
   if (from.is_number_unsigned()) {
@@ -156,11 +156,12 @@ Result<std::string> bytes_of(const Json& value) {
 Result<Json> parse_json(std::string_view text) {
   try {
     bool too_deep = false;
-    const auto watch = [&](int at, nlohmann::json::parse_event_t, nlohmann::json&) {
+    using Document = nlohmann::ordered_json;
+    const auto watch = [&](int at, Document::parse_event_t, Document&) {
       too_deep = too_deep || at > depth_max;
       return at <= depth_max;
     };
-    const auto parsed = nlohmann::json::parse(text.begin(), text.end(), watch);
+    const auto parsed = Document::parse(text.begin(), text.end(), watch);
     if (too_deep) return make_error(Code::badarg, "JSON nested too deeply");
     return convert(parsed, 0);
   } catch (const std::exception& failure) {

@@ -18,14 +18,14 @@ class Json {
   using Object = std::vector<std::pair<std::string, Json>>;  // keeps its order
 
   Json() = default;
-  Json(bool value) : held_(value) {}                            // NOLINT: implicit on purpose
-  Json(int64_t value) : held_(value) {}                         // NOLINT: implicit on purpose
-  Json(double value) : held_(value) {}                          // NOLINT: implicit on purpose
-  Json(std::string bytes) : held_(std::move(bytes)) {}          // NOLINT: implicit on purpose
-  Json(const char* text) : held_(std::string(text)) {}          // NOLINT: implicit on purpose
-  Json(std::string_view text) : held_(std::string(text)) {}     // NOLINT: implicit on purpose
-  Json(Array items) : held_(std::move(items)) {}                // NOLINT: implicit on purpose
-  Json(Object fields) : held_(std::move(fields)) {}             // NOLINT: implicit on purpose
+  Json(bool value) : held_(value) {}                         // NOLINT: implicit on purpose
+  Json(int64_t value) : held_(value) {}                      // NOLINT: implicit on purpose
+  Json(double value) : held_(value) {}                       // NOLINT: implicit on purpose
+  Json(std::string bytes) : held_(std::move(bytes)) {}       // NOLINT: implicit on purpose
+  Json(const char* text) : held_(std::string(text)) {}       // NOLINT: implicit on purpose
+  Json(std::string_view text) : held_(std::string(text)) {}  // NOLINT: implicit on purpose
+  Json(Array items) : held_(std::move(items)) {}             // NOLINT: implicit on purpose
+  Json(Object fields) : held_(std::move(fields)) {}          // NOLINT: implicit on purpose
 
   bool is_null() const { return std::holds_alternative<std::monostate>(held_); }
   const bool* as_bool() const { return std::get_if<bool>(&held_); }

@@ -58,7 +58,8 @@ Result<bool> LineReader::next(std::string* line) {
   line->clear();
   for (;;) {
     if (at_ == end_ && !fill()) {
-      if (failure_ != 0) return make_error(Code::err, std::string("reading failed: ") + std::strerror(failure_));
+      if (failure_ != 0)
+        return make_error(Code::err, std::string("reading failed: ") + std::strerror(failure_));
       if (line->empty()) return false;
       ++lines_;
       return true;

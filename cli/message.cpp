@@ -9,8 +9,9 @@ namespace {
 constexpr size_t text_columns = 60;  // of an error or payload in a table
 
 int unknown_id(Session* session, const std::string& id) {
-  return session->fail(exit_nothing, "no message '" + id +
-                                         "': it never was, or it ended and is no longer kept (keep_done, dead drop)");
+  return session->fail(
+      exit_nothing,
+      "no message '" + id + "': it never was, or it ended and is no longer kept (keep_done, dead drop)");
 }
 
 int print_text_or_json(Session* session, const char* name, const client::Reply& reply) {
@@ -25,7 +26,8 @@ int print_text_or_json(Session* session, const char* name, const client::Reply& 
 }
 
 std::string last_line(std::string_view text) {
-  while (!text.empty() && (text.back() == '\n' || text.back() == '\r' || text.back() == ' ')) text.remove_suffix(1);
+  while (!text.empty() && (text.back() == '\n' || text.back() == '\r' || text.back() == ' '))
+    text.remove_suffix(1);
   const size_t end = text.rfind('\n');
   return std::string(end == std::string_view::npos ? text : text.substr(end + 1));
 }
@@ -93,12 +95,13 @@ void print_invocations(Session* session, const Json& message) {
   std::vector<std::vector<std::string>> rows;
   for (const Json& one : *invocations) {
     const Json* start = one.field("start");
-    rows.push_back({cell_of(one, "delivery"), start && start->as_int() ? format_time(*start->as_int()) : "", took(one),
-                    cell_of(one, "daemon"), cell_of(one, "outcome"), cell_of(one, "error_class"),
+    rows.push_back({cell_of(one, "delivery"), start && start->as_int() ? format_time(*start->as_int()) : "",
+                    took(one), cell_of(one, "daemon"), cell_of(one, "outcome"), cell_of(one, "error_class"),
                     cell_of(one, "tokens"), cell_of(one, "cost"), error_cell(one)});
   }
   print_table(&session->out,
-              {">delivery", "start", ">took", "daemon", "outcome", "class", ">tokens", ">cost", "error"}, rows);
+              {">delivery", "start", ">took", "daemon", "outcome", "class", ">tokens", ">cost", "error"},
+              rows);
 }
 
 void print_message(Session* session, const Json& message) {
@@ -177,8 +180,8 @@ int run_list(Session* session) {
   if (json) session->out.raw("[");
   do {
     const int64_t ask_for = all ? 1000 : wanted - shown;
-    const auto reply = session->ask({"LIST", arguments.words[0], arguments.words[1], "CURSOR", cursor, "COUNT",
-                                     std::to_string(std::min<int64_t>(ask_for, 1000))});
+    const auto reply = session->ask({"LIST", arguments.words[0], arguments.words[1], "CURSOR", cursor,
+                                     "COUNT", std::to_string(std::min<int64_t>(ask_for, 1000))});
     if (!reply || reply->items.size() != 2) break;
     cursor = reply->items[0].as_text();
     const Json page = maps_to_json(reply->items[1]);

@@ -13,7 +13,8 @@ namespace {
 using Checked = Result<std::optional<int64_t>>;
 
 Error wrong(const OptionSpec& option, const std::string& value, const std::string& takes) {
-  return make_error(Code::badarg, "--" + std::string(option.name) + " " + takes + ", not '" + printable(value) + "'");
+  return make_error(Code::badarg,
+                    "--" + std::string(option.name) + " " + takes + ", not '" + printable(value) + "'");
 }
 
 Checked whole_number(const OptionSpec& option, const std::string& value, int64_t least, int64_t most) {
@@ -63,23 +64,30 @@ std::string error_class_list() { return joined(core::class_names); }
 Result<std::optional<int64_t>> check_option_value(const OptionSpec& option, const std::string& value) {
   switch (option.kind) {
     case ValueKind::flag:
-    case ValueKind::text: return std::optional<int64_t>();
+    case ValueKind::text:
+      return std::optional<int64_t>();
     case ValueKind::file:
     case ValueKind::folder:
       if (!value.empty() && value.find('\0') == std::string::npos) return std::optional<int64_t>();
       return wrong(option, value, "takes a path");
-    case ValueKind::number: return whole_number(option, value, 0, INT64_MAX);
-    case ValueKind::positive: return whole_number(option, value, 1, INT64_MAX);
-    case ValueKind::priority: return whole_number(option, value, 0, limits::priority_max);
-    case ValueKind::percent: return whole_number(option, value, 0, 100);
-    case ValueKind::duration: return duration(option, value);
+    case ValueKind::number:
+      return whole_number(option, value, 0, INT64_MAX);
+    case ValueKind::positive:
+      return whole_number(option, value, 1, INT64_MAX);
+    case ValueKind::priority:
+      return whole_number(option, value, 0, limits::priority_max);
+    case ValueKind::percent:
+      return whole_number(option, value, 0, 100);
+    case ValueKind::duration:
+      return duration(option, value);
     case ValueKind::optional_duration:
       if (value.empty()) return std::optional(limits::wait_ms_max);
       return duration(option, value);
     case ValueKind::time:
       if (const auto at = parse_time_ms(value)) return std::optional(*at);
       return wrong(option, value, "takes a time such as 2025-03-01T12:00:00Z, or Unix milliseconds");
-    case ValueKind::since: return since(option, value);
+    case ValueKind::since:
+      return since(option, value);
     case ValueKind::cost:
       if (const auto micro = parse_cost_micro(value)) return std::optional(*micro);
       return wrong(option, value, "takes dollars such as 0.0125, with at most six decimals");

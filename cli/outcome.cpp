@@ -10,12 +10,18 @@ namespace {
 
 std::string_view class_of_exit(int code) {
   switch (code) {
-    case 65: return "bad_input";
-    case 69: return "dependency_down";
-    case 75: return "transient";
-    case 77: return "auth";
-    case 124: return "timeout";
-    default: return "unknown";
+    case 65:
+      return "bad_input";
+    case 69:
+      return "dependency_down";
+    case 75:
+      return "transient";
+    case 77:
+      return "auth";
+    case 124:
+      return "timeout";
+    default:
+      return "unknown";
   }
 }
 
@@ -25,7 +31,8 @@ std::string error_tail(const runner::HandlerResult& ended) {
   for (int i = 0; i < 3 && !tail.empty() && (static_cast<unsigned char>(tail.front()) & 0xc0) == 0x80; ++i) {
     tail.remove_prefix(1);
   }
-  while (!tail.empty() && (tail.back() == '\n' || tail.back() == '\r' || tail.back() == ' ')) tail.remove_suffix(1);
+  while (!tail.empty() && (tail.back() == '\n' || tail.back() == '\r' || tail.back() == ' '))
+    tail.remove_suffix(1);
   return std::string(tail);
 }
 
@@ -45,7 +52,8 @@ std::string cut_with_mark(const std::string& output, uint64_t all_bytes, size_t 
   if (all_bytes <= bytes_max && output.size() <= bytes_max) return output;
   const std::string mark = "\n[pawl: cut here; " + std::to_string(all_bytes) + " bytes in all]\n";
   size_t keep = std::min(output.size(), bytes_max - std::min(bytes_max, mark.size()));
-  while (keep > 0 && keep < output.size() && (static_cast<unsigned char>(output[keep]) & 0xc0) == 0x80) --keep;
+  while (keep > 0 && keep < output.size() && (static_cast<unsigned char>(output[keep]) & 0xc0) == 0x80)
+    --keep;
   return output.substr(0, keep) + mark;
 }
 

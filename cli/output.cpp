@@ -60,7 +60,8 @@ Output::Output(const Arguments& arguments)
 
 int Output::columns() const {
   winsize size{};
-  if (stdout_is_terminal_ && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20) return size.ws_col;
+  if (stdout_is_terminal_ && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20)
+    return size.ws_col;
   return 100;
 }
 
@@ -98,12 +99,23 @@ std::string Output::paint(Color color, std::string_view text) const {
   if (!color_ || color == Color::none) return std::string(text);
   const char* code = "0";
   switch (color) {
-    case Color::none: break;
-    case Color::bold: code = "1"; break;
-    case Color::dim: code = "2"; break;
-    case Color::red: code = "31"; break;
-    case Color::green: code = "32"; break;
-    case Color::yellow: code = "33"; break;
+    case Color::none:
+      break;
+    case Color::bold:
+      code = "1";
+      break;
+    case Color::dim:
+      code = "2";
+      break;
+    case Color::red:
+      code = "31";
+      break;
+    case Color::green:
+      code = "32";
+      break;
+    case Color::yellow:
+      code = "33";
+      break;
   }
   return "\x1b[" + std::string(code) + "m" + std::string(text) + "\x1b[0m";
 }

@@ -121,16 +121,18 @@ class LinePusher {
     if (lost_) {
       std::string text = lost_->text + "; " + so_far;
       if (!window_.empty()) {
-        text += "; lines " + std::to_string(window_.front().line) + " to " + std::to_string(window_.back().line) +
+        text += "; lines " + std::to_string(window_.front().line) + " to " +
+                std::to_string(window_.back().line) +
                 " were sent but not answered and may or may not be there";
       }
       return session_->fail(exit_unreachable, text);
     }
     if (!refused_lines_.empty()) return report_refusals(so_far);
-    if (input_error_) return session_->fail(exit_code_of(input_error_->code), input_error_->text + "; " + so_far);
+    if (input_error_)
+      return session_->fail(exit_code_of(input_error_->code), input_error_->text + "; " + so_far);
     if (!complete_) {
-      return session_->fail(exit_failed, "interrupted; " + so_far + ", up to line " +
-                                             std::to_string(reader_->line_number()));
+      return session_->fail(
+          exit_failed, "interrupted; " + so_far + ", up to line " + std::to_string(reader_->line_number()));
     }
     const int64_t took = steady_now_ms() - started_ms_;
     std::string text = so_far + " in " + format_span(took);
@@ -175,7 +177,8 @@ class LinePusher {
 int run_push_lines(Session* session) {
   const Arguments& arguments = session->arguments;
   if (arguments.has("unique")) {
-    return session->fail(exit_usage, "--unique with --lines would push the first line only; push them one by one");
+    return session->fail(exit_usage,
+                         "--unique with --lines would push the first line only; push them one by one");
   }
   auto reader =
       LineReader::open(arguments.words.size() > 1 ? arguments.words[1] : "-", limits::payload_bytes_ceiling);

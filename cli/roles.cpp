@@ -41,8 +41,8 @@ void print_roles(Session* session, const Json::Array& roles) {
                     is_paused ? "paused" + (reason.empty() ? "" : ": " + shortened(reason, 30)) : ""});
   }
   print_table(&session->out,
-              {"role", ">ready", ">scheduled", ">claimed", ">done", ">dead", ">cancelled", ">expired", ">oldest",
-               ">in/min", ">done/min", ">failed/min", ""},
+              {"role", ">ready", ">scheduled", ">claimed", ">done", ">dead", ">cancelled", ">expired",
+               ">oldest", ">in/min", ">done/min", ">failed/min", ""},
               rows);
 }
 

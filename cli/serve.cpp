@@ -1,6 +1,7 @@
 // The composition root of `pawl serve`: configuration → store → journal → bus → server.
 #include "cli/serve.h"
 
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -68,7 +69,16 @@ Result<Plan> make_plan(const ServeOptions& options) {
     plan.notices.emplace_back("--http: not built yet, nothing listens there");
   plan.server.password = file.password.value_or("");
   plan.server.handle_signals = true;
+  if (const Status status = server::check_options(plan.server); !status.ok()) return status.error();
   return plan;
+}
+
+// Ten thousand connections are no use with the usual thousand descriptors.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  static_cast<void>(::setrlimit(RLIMIT_NOFILE, &limit));
 }
 
 Status make_directory(const std::string& path) {
@@ -106,7 +116,8 @@ int run_serve(const ServeOptions& options) {
   Result<Plan> plan = make_plan(options);
   if (!plan.ok()) {
     // A file's faults are a line each and name their places themselves.
-    std::fprintf(stderr, "%s%s\n", options.config ? "" : "pawl: ", plan.error().text.c_str());
+    const bool of_file = options.config && plan.error().text.starts_with(*options.config + ":");
+    std::fprintf(stderr, "%s%s\n", of_file ? "" : "pawl: ", plan.error().text.c_str());
     return exit_usage;
   }
   if (!options.quiet) {
@@ -117,6 +128,7 @@ int run_serve(const ServeOptions& options) {
     return exit_ok;
   }
   if (options.quiet) server::log::set_level(server::log::Level::warn);
+  raise_descriptor_limit();
   if (const Status status = make_directory(plan->data); !status.ok()) {
     return complain(status.error().text, exit_failed);
   }

@@ -34,10 +34,13 @@ Json field_to_json(std::string_view name, const Reply& value) {
 
 Json to_json(const Reply& reply) {
   switch (reply.kind) {
-    case Reply::Kind::nil: return {};
-    case Reply::Kind::integer: return Json(reply.number);
+    case Reply::Kind::nil:
+      return {};
+    case Reply::Kind::integer:
+      return Json(reply.number);
     case Reply::Kind::text:
-    case Reply::Kind::simple: return Json(reply.bytes);
+    case Reply::Kind::simple:
+      return Json(reply.bytes);
     case Reply::Kind::error: {
       Json object;
       object.set("error", reply.bytes);

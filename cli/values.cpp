@@ -77,7 +77,8 @@ std::optional<int64_t> parse_iso_ms(std::string_view text) {
   }
   const auto zone = take_zone(text);
   if (!hour || !minute || !second || !milli || !zone) return std::nullopt;
-  const std::chrono::year_month_day date{std::chrono::year(*year), std::chrono::month(static_cast<unsigned>(*month)),
+  const std::chrono::year_month_day date{std::chrono::year(*year),
+                                         std::chrono::month(static_cast<unsigned>(*month)),
                                          std::chrono::day(static_cast<unsigned>(*day))};
   if (!date.ok() || *hour > 23 || *minute > 59 || *second > 59) return std::nullopt;
   std::tm parts{};

@@ -6,7 +6,8 @@
 namespace pawl::cli {
 namespace {
 
-void append_number(const Arguments& arguments, const char* option, const char* word, client::Command* command) {
+void append_number(const Arguments& arguments, const char* option, const char* word,
+                   client::Command* command) {
   if (const auto value = arguments.number(option)) {
     command->push_back(word);
     command->push_back(std::to_string(*value));
@@ -21,7 +22,8 @@ void append_usage(const Arguments& arguments, client::Command* command) {
 void print_claim(Session* session, const Json& claim) {
   Json shown;
   // First what the next command needs.
-  for (const char* name : {"id", "token", "role", "delivery", "attempt", "deadline", "priority", "headers", "payload"}) {
+  for (const char* name :
+       {"id", "token", "role", "delivery", "attempt", "deadline", "priority", "headers", "payload"}) {
     if (const Json* value = claim.field(name)) shown.set(name, *value);
   }
   for (const auto& [name, value] : *claim.as_object()) shown.set(name, value);
@@ -81,7 +83,8 @@ int run_ack(Session* session) {
 int run_fail(Session* session) {
   const Arguments& arguments = session->arguments;
   client::Command command = {"FAIL", arguments.words[0], arguments.words[1],
-                             arguments.text("class").value_or("unknown"), arguments.text("text").value_or("")};
+                             arguments.text("class").value_or("unknown"),
+                             arguments.text("text").value_or("")};
   append_number(arguments, "retry-in", "RETRYIN", &command);
   if (arguments.has("dead")) command.push_back("DEAD");
   append_usage(arguments, &command);

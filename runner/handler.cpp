@@ -70,9 +70,8 @@ std::vector<std::string> merged_environment(const std::vector<std::string>& own)
   const auto name_of = [](std::string_view entry) { return entry.substr(0, entry.find('=')); };
   std::vector<std::string> all;
   for (char** entry = environ; entry && *entry; ++entry) {
-    const bool replaced = std::any_of(own.begin(), own.end(), [&](const std::string& mine) {
-      return name_of(mine) == name_of(*entry);
-    });
+    const bool replaced = std::any_of(
+        own.begin(), own.end(), [&](const std::string& mine) { return name_of(mine) == name_of(*entry); });
     if (!replaced) all.emplace_back(*entry);
   }
   all.insert(all.end(), own.begin(), own.end());
@@ -161,8 +160,8 @@ Result<std::unique_ptr<Handler>> Handler::start(HandlerSpec spec, int64_t now_ms
     return make_error(Code::err, std::string("cannot make a pipe: ") + std::strerror(errno));
   }
   std::unique_ptr<Handler> handler(new Handler);
-  const int failure = spawn(
-      spec, {input.read_end, output.write_end, errors.write_end, reports.write_end}, &handler->pid_);
+  const int failure =
+      spawn(spec, {input.read_end, output.write_end, errors.write_end, reports.write_end}, &handler->pid_);
   if (failure != 0) {
     handler->pid_ = -1;
     handler->done_ = true;
@@ -313,7 +312,8 @@ void Handler::drain_errors() {
     if (!first_line_ended_) {
       const size_t end = piece.find('\n');
       result_.error_first_line.append(piece.substr(0, end));
-      first_line_ended_ = end != std::string_view::npos || result_.error_first_line.size() >= first_line_bytes_max;
+      first_line_ended_ =
+          end != std::string_view::npos || result_.error_first_line.size() >= first_line_bytes_max;
       if (result_.error_first_line.size() > first_line_bytes_max) {
         result_.error_first_line.resize(first_line_bytes_max);
       }

@@ -26,13 +26,13 @@
 namespace pawl::runner {
 
 struct HandlerSpec {
-  std::vector<std::string> command;      // looked up in PATH; not empty
-  std::vector<std::string> environment;  // NAME=value; replaces what is inherited under the same name
-  std::string input;                     // stdin, then its end
-  size_t output_bytes_max = size_t{1} << 20;   // of stdout; the rest is read and dropped
-  size_t error_tail_bytes_max = 4096;          // of stderr: the last ones are kept
-  std::optional<int64_t> deadline_ms;          // then the group is ended
-  int64_t kill_after_ms = 5000;                // from TERM to KILL
+  std::vector<std::string> command;           // looked up in PATH; not empty
+  std::vector<std::string> environment;       // NAME=value; replaces what is inherited under the same name
+  std::string input;                          // stdin, then its end
+  size_t output_bytes_max = size_t{1} << 20;  // of stdout; the rest is read and dropped
+  size_t error_tail_bytes_max = 4096;         // of stderr: the last ones are kept
+  std::optional<int64_t> deadline_ms;         // then the group is ended
+  int64_t kill_after_ms = 5000;               // from TERM to KILL
   std::function<void(std::string_view)> on_report;  // one line from descriptor 3, without its end
 };
 

@@ -24,8 +24,7 @@ __extension__ typedef unsigned __int128 Wide;  // NOLINT: `using` cannot carry _
 
 std::string encode_id(const BirthKey& key) {
   // 80 bits, most significant first: sequence (51), role (24), lane (5).
-  const Wide bits = (static_cast<Wide>(key.sequence) << 29) |
-                                 (static_cast<Wide>(key.role) << 5) | key.lane;
+  const Wide bits = (static_cast<Wide>(key.sequence) << 29) | (static_cast<Wide>(key.role) << 5) | key.lane;
   std::string id(id_length, '0');
   for (size_t i = 0; i < id_length; ++i) {
     id[i] = digits[static_cast<size_t>((bits >> (5 * (id_length - 1 - i))) & 31)];

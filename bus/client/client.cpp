@@ -29,7 +29,8 @@ struct Client::Wire {
   }
   Error fail_of_context() {
     if (context->err == REDIS_ERR_EOF) return fail("it closed the connection");
-    if (context->err == REDIS_ERR_PROTOCOL) return fail(std::string("no bus answers there: ") + context->errstr);
+    if (context->err == REDIS_ERR_PROTOCOL)
+      return fail(std::string("no bus answers there: ") + context->errstr);
     return fail(context->errstr[0] != '\0' ? context->errstr : std::strerror(errno));
   }
   Status write_some();
@@ -47,17 +48,22 @@ int64_t now_ms() {
 
 Reply convert(const redisReply& raw) {
   switch (raw.type) {
-    case REDIS_REPLY_INTEGER: return Reply::make_integer(raw.integer);
-    case REDIS_REPLY_STRING: return Reply::make_text(std::string(raw.str, raw.len));
-    case REDIS_REPLY_STATUS: return Reply::make_simple(std::string(raw.str, raw.len));
-    case REDIS_REPLY_ERROR: return Reply::make_error(std::string(raw.str, raw.len));
+    case REDIS_REPLY_INTEGER:
+      return Reply::make_integer(raw.integer);
+    case REDIS_REPLY_STRING:
+      return Reply::make_text(std::string(raw.str, raw.len));
+    case REDIS_REPLY_STATUS:
+      return Reply::make_simple(std::string(raw.str, raw.len));
+    case REDIS_REPLY_ERROR:
+      return Reply::make_error(std::string(raw.str, raw.len));
     case REDIS_REPLY_ARRAY: {
       std::vector<Reply> items;
       items.reserve(raw.elements);
       for (size_t i = 0; i < raw.elements; ++i) items.push_back(convert(*raw.element[i]));
       return Reply::make_array(std::move(items));
     }
-    default: return Reply::make_nil();
+    default:
+      return Reply::make_nil();
   }
 }
 
@@ -112,9 +118,8 @@ Result<Client> Client::connect(const Endpoint& endpoint, const Timeouts& timeout
   wire->timeouts = timeouts;
   wire->where = endpoint.text();
   const timeval limit = to_timeval(std::max<int64_t>(1, timeouts.connect_ms));
-  wire->context = endpoint.is_unix()
-                      ? redisConnectUnixWithTimeout(endpoint.path.c_str(), limit)
-                      : redisConnectWithTimeout(endpoint.host.c_str(), endpoint.port, limit);
+  wire->context = endpoint.is_unix() ? redisConnectUnixWithTimeout(endpoint.path.c_str(), limit)
+                                     : redisConnectWithTimeout(endpoint.host.c_str(), endpoint.port, limit);
   if (!wire->context) return wire->fail("out of memory");
   if (wire->context->err != 0) return wire->fail_of_context();
   // From here on this class does the waiting: hiredis's blocking mode has neither a
@@ -155,7 +160,8 @@ void Client::append(const std::string_view* parts, size_t count) {
     words[i] = parts[i].data();
     lengths[i] = parts[i].size();
   }
-  if (redisAppendCommandArgv(wire_->context, static_cast<int>(count), words.data(), lengths.data()) != REDIS_OK) {
+  if (redisAppendCommandArgv(wire_->context, static_cast<int>(count), words.data(), lengths.data()) !=
+      REDIS_OK) {
     wire_->fail_of_context();
   }
   wire_->unsent = true;

@@ -7,9 +7,10 @@
 namespace pawl::client {
 namespace {
 
-constexpr std::array known_codes = {
-    Code::err,  Code::frozen,   Code::quota,  Code::paused, Code::open,   Code::busy,     Code::lost,      Code::state,
-    Code::notfound, Code::badarg, Code::toobig, Code::noauth, Code::denied, Code::readonly, Code::notleader, Code::execabort};
+constexpr std::array known_codes = {Code::err,      Code::frozen,   Code::quota,     Code::paused,
+                                    Code::open,     Code::busy,     Code::lost,      Code::state,
+                                    Code::notfound, Code::badarg,   Code::toobig,    Code::noauth,
+                                    Code::denied,   Code::readonly, Code::notleader, Code::execabort};
 
 }  // namespace
 

@@ -12,9 +12,9 @@ namespace {
 Error bad_url(std::string_view url, const std::string& what) {
   const size_t at = url.rfind('@');
   // What stands before the '@' is a password: it does not belong in a message.
-  const std::string shown = at == std::string_view::npos ? std::string(url) : "…" + std::string(url.substr(at));
-  return make_error(Code::badarg,
-                    "url '" + shown + "': " + what + "; write unix:///path or tcp://host:port");
+  const std::string shown =
+      at == std::string_view::npos ? std::string(url) : "…" + std::string(url.substr(at));
+  return make_error(Code::badarg, "url '" + shown + "': " + what + "; write unix:///path or tcp://host:port");
 }
 
 int hex_value(char c) {
@@ -46,8 +46,8 @@ std::string escape(std::string_view text) {
   std::string out;
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
-    const bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
-                       c == '.' || c == '_' || c == '~';
+    const bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                       c == '-' || c == '.' || c == '_' || c == '~';
     if (plain) {
       out += c;
     } else {
@@ -106,9 +106,7 @@ std::string host_and_port(const Endpoint& endpoint) {
 
 }  // namespace
 
-std::string Endpoint::text() const {
-  return is_unix() ? "unix://" + path : "tcp://" + host_and_port(*this);
-}
+std::string Endpoint::text() const { return is_unix() ? "unix://" + path : "tcp://" + host_and_port(*this); }
 
 std::string Endpoint::url() const {
   if (is_unix() || password.empty()) return text();

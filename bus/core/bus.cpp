@@ -30,5 +30,6 @@ Batch Bus::seal() { return machine_->seal(); }
 void Bus::committed() { machine_->committed(); }
 BusTotals Bus::totals() const { return machine_->totals(); }
 bool Bus::failed() const { return machine_->failed(); }
+std::string Bus::failure() const { return machine_->failure(); }
 
 }  // namespace pawl::core

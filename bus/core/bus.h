@@ -12,6 +12,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "bus/base/result.h"
 #include "bus/base/time.h"
@@ -77,6 +78,8 @@ class Bus {
   BusTotals totals() const;
   // A read failed: nothing that this object says is to be trusted any more.
   bool failed() const;
+  // Why, for the log; empty while nothing has failed.
+  std::string failure() const;
 
  private:
   explicit Bus(std::unique_ptr<Machine> machine);

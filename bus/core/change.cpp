@@ -61,35 +61,41 @@ Applied Machine::apply_cancel_filter(ClientId client, const op::CancelFilter& fi
   struct Progress {
     std::vector<MessageState> states;
     std::string cursor = "0";
+    uint64_t end = 0;  // what is pushed while the job runs is not its own
     uint64_t left = 0;
     int64_t cancelled = 0;
+    bool again = false;
   };
   auto progress = std::make_shared<Progress>();
   progress->states = filter.state
                          ? std::vector{*filter.state}
                          : std::vector{MessageState::claimed, MessageState::ready, MessageState::scheduled};
+  progress->end = head_.next_sequence;
   progress->left = filter.limit.value_or(SIZE_MAX);
   const uint32_t number = role->number;
   return start_job(
       client, false,
       [this, client, number, progress](Outbox& out) {
+        Progress& p = *progress;
         const auto found = roles_.find(number);
-        if (found == roles_.end()) progress->states.clear();
-        if (!progress->states.empty() && progress->left > 0) {
+        if (found == roles_.end()) p.states.clear();
+        if (!p.states.empty() && p.left > 0) {
           std::vector<BirthKey> keys;
-          const size_t rows = std::min<uint64_t>(progress->left, config_.job_rows_per_step);
-          enumerate(*found->second, progress->states.back(), progress->cursor, rows, keys);
+          enumerate(*found->second, p.states.back(), p.cursor,
+                    std::min<uint64_t>(p.left, config_.job_rows_per_step), keys);
           for (const BirthKey& key : keys) {
-            auto message = load(key);
-            if (!message || progress->left == 0) continue;
+            auto message = key.sequence < p.end ? load(key) : std::nullopt;
+            if (!message || p.left == 0) continue;
             cancel_message(*message, "by filter");
-            ++progress->cancelled;
-            --progress->left;
+            p.again = p.again || p.states.back() != MessageState::claimed;
+            ++p.cancelled;
+            --p.left;
           }
-          if (progress->cursor == "0") progress->states.pop_back();
+          // The end of a group's head promotes the next one, maybe to where the walk has been.
+          if (p.cursor == "0" && !std::exchange(p.again, false)) p.states.pop_back();
         }
-        if (!progress->states.empty() && progress->left > 0) return false;
-        out.reply_to(client).integer(progress->cancelled);
+        if (!p.states.empty() && p.left > 0) return false;
+        out.reply_to(client).integer(p.cancelled);
         return true;
       },
       outbox);
@@ -116,7 +122,7 @@ void Machine::apply_move(const op::Move& move, ReplyWriter& writer) {
   bool moves_key = false;
   if (changes_role && !unique.empty()) {
     const auto mine = unique_holder(from, unique);
-    moves_key = mine && *mine == message->key;
+    moves_key = mine && *mine == message->key && !PAWL_FAULT(move_forgets_unique);
     if (moves_key && unique_holder(*to, unique)) {
       return writer.error(make_error(
           Code::state, "another message of role '" + to->record.name + "' holds the same unique key"));

@@ -45,24 +45,23 @@ void Machine::shrink_windows() {
 
 // Every home row of the lane with a sequence at or below the mark is claimed, ended or listed elsewhere.
 uint64_t Machine::home_mark(const Lane& lane) const {
-  if (!lane.empty()) return lane.front().sequence - 1;
+  if (!lane.empty()) return lane.front().sequence - (PAWL_FAULT(mark_one_too_high) ? 0 : 1);
   return lane.complete() ? head_.next_sequence - 1 : lane.loaded_through();
 }
 
+// Until there is something to take, the lane has ended, or a step's worth of rows has been looked at.
 void Machine::refill(RoleState& role, int index, bool home) {
   Lane& lane = home ? role.home[static_cast<size_t>(index)] : role.back[static_cast<size_t>(index)];
   lane.last_used = turn_;
-  if (home) {
-    refill_home(role, index, lane);
-  } else {
-    refill_back(role, index, lane);
+  for (size_t examined = 0; lane.needs_refill() && examined < config_.refill_rows_per_step;) {
+    examined += home ? refill_home(role, index, lane) : refill_back(role, index, lane);
   }
   if (window_entries_ > config_.window_entries_total_max) shrink_windows();
 }
 
-void Machine::refill_home(RoleState& role, int index, Lane& lane) {
+size_t Machine::refill_home(RoleState& role, int index, Lane& lane) {
   const auto lane_byte = static_cast<uint8_t>(index * 2);
-  const BirthKey from{role.number, lane_byte, lane.loaded_through() + 1};
+  const BirthKey from{role.number, lane_byte, lane.loaded_through() + (PAWL_FAULT(refill_skips_one) ? 2 : 1)};
   const std::string end = keys::after_prefix(keys::lane(role.number, lane_byte));
   std::vector<BirthKey> found;
   const size_t want = std::min(config_.refill_rows_per_step, config_.window_entries_max);
@@ -89,9 +88,10 @@ void Machine::refill_home(RoleState& role, int index, Lane& lane) {
   // What was stepped over is never looked at again, after a restart neither.
   role.mark_dirty[static_cast<size_t>(index)] = true;
   if (!found.empty()) counts(role);
+  return found.size();
 }
 
-void Machine::refill_back(RoleState& role, int index, Lane& lane) {
+size_t Machine::refill_back(RoleState& role, int index, Lane& lane) {
   const int priority = 9 - index;
   const std::string end = keys::after_prefix(keys::lane(role.number, static_cast<uint8_t>(index)));
   const size_t want = std::min(config_.refill_rows_per_step, config_.window_entries_max);
@@ -105,6 +105,7 @@ void Machine::refill_back(RoleState& role, int index, Lane& lane) {
                return ++found < want;
              });
   lane.set_loaded_through(found < want ? Lane::everything : last);
+  return found;
 }
 
 // The next message of a role: by priority, then by push over home and return lane.
@@ -116,7 +117,8 @@ Machine::Peek Machine::peek(RoleState& role, Lane*& lane, bool& from_home, int& 
     if (back.needs_refill()) refill(role, index, false);
     if (home.needs_refill() || back.needs_refill()) return Peek::loading;
     if (home.empty() && back.empty()) continue;
-    from_home = back.empty() || (!home.empty() && home.front().sequence < back.front().sequence);
+    const bool home_first = !home.empty() && !back.empty() && home.front().sequence < back.front().sequence;
+    from_home = back.empty() || home_first || (!home.empty() && PAWL_FAULT(return_lane_last));
     lane = from_home ? &home : &back;
     return Peek::found;
   }
@@ -124,7 +126,7 @@ Machine::Peek Machine::peek(RoleState& role, Lane*& lane, bool& from_home, int& 
 }
 
 size_t Machine::first_turn(std::string_view daemon, const std::vector<std::string_view>& roles) {
-  if (roles.size() < 2) return 0;
+  if (roles.size() < 2 || PAWL_FAULT(turns_start_over)) return 0;
   const std::string_view name = without_boot(daemon);
   uint32_t last = 0;
   if (const auto cached = daemon_turns_.find(name); cached != daemon_turns_.end()) {
@@ -193,7 +195,7 @@ ClaimOutcome Machine::take(const ClaimAsk& ask) {
       auto home =
           view_.get(Table::home, keys::birth(entry.key), row) ? decode<HomeRecord>(row) : std::nullopt;
       if (!home) {
-        damaged_ = true;
+        damage("a home row that a window names");
         return outcome;
       }
       bytes += home->bytes() + 512;
@@ -231,7 +233,7 @@ Granted Machine::grant(RoleState& role, const LaneEntry& entry, bool from_home, 
     if (stored) {
       life = std::move(*stored);
     } else {
-      damaged_ = true;
+      damage("a life row that a window names");
     }
     view_.erase(Table::back, keys::back(role.number, life.priority, entry.sequence));
   }
@@ -267,7 +269,8 @@ void Machine::write_claims(ClientId client, const ClaimOutcome& outcome, ReplyWr
     const std::string token = encode_token(claim.life.token);
     outbox.carries_claim(client, id, token);
     std::string blob;
-    if (claim.home.blob_bytes != 0 && !view_.get(Table::blob, keys::birth(claim.key), blob)) damaged_ = true;
+    if (claim.home.blob_bytes != 0 && !view_.get(Table::blob, keys::birth(claim.key), blob))
+      damage("the payload of a claimed message");
     writer.map(9);
     writer.bulk("id");
     writer.bulk(id);
@@ -294,9 +297,20 @@ void Machine::write_claims(ClientId client, const ClaimOutcome& outcome, ReplyWr
   }
 }
 
+// Somebody waits for one of these windows to be filled: who comes later may not overtake.
+bool Machine::behind_loaders(const std::vector<std::string_view>& roles) const {
+  for (const uint64_t number : loading_waits_) {
+    for (const std::string& role : waits_.at(number).roles) {
+      if (std::find(roles.begin(), roles.end(), role) != roles.end()) return true;
+    }
+  }
+  return false;
+}
+
 Applied Machine::apply_claim(ClientId client, const op::Claim& claim, Outbox& outbox) {
-  const ClaimAsk ask{claim.daemon, claim.roles, claim.count, claim.lease_ms};
-  const ClaimOutcome outcome = take(ask);
+  ClaimOutcome outcome;
+  outcome.loading = behind_loaders(claim.roles);
+  if (!outcome.loading) outcome = take(ClaimAsk{claim.daemon, claim.roles, claim.count, claim.lease_ms});
   const int64_t wait_ms = claim.wait_ms.value_or(0);
   if (outcome.granted.empty() && (wait_ms > 0 || outcome.loading)) {
     Wait& wait = park(client, WaitKind::claim, wait_ms);
@@ -308,7 +322,10 @@ Applied Machine::apply_claim(ClientId client, const op::Claim& claim, Outbox& ou
       wait.roles.emplace_back(role);
       role_waits_[wait.roles.back()].insert(wait.number);
     }
-    more_work_ = more_work_ || outcome.loading;
+    if (outcome.loading) {
+      loading_waits_.insert(wait.number);
+      more_work_ = true;
+    }
     return Applied::parked;
   }
   ReplyWriter& writer = outbox.reply_to(client);

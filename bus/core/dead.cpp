@@ -49,7 +49,7 @@ bool Machine::scan_dead(uint64_t& next, size_t rows,
              [&](std::string_view key, std::string_view value) {
                auto record = decode<DeadRecord>(value);
                if (!record) {
-                 damaged_ = true;
+                 damage("a dead letter's row");
                  return false;
                }
                found.emplace_back(keys::read_be(key, 0, 8), std::move(*record));
@@ -219,28 +219,61 @@ std::optional<Error> Machine::load_dead_ids(const std::vector<std::string_view>&
   return std::nullopt;
 }
 
+// A replay under way.
+struct Machine::ReplayJob {
+  ReplayJob(Machine& machine, const op::DeadReplay& replay)
+      : query(machine, replay.filter),
+        by_id(!replay.ids.empty()),
+        reset(replay.reset),
+        dry_run(replay.dry_run),
+        end(machine.head_.next_dead),
+        left(replay.limit.value_or(SIZE_MAX)) {}
+
+  DeadQuery query;
+  bool by_id;
+  std::vector<Loaded> given;
+  std::string to;  // a name, for the role may be dropped meanwhile; empty: where they died
+  bool reset;
+  bool dry_run;
+  uint64_t next = 0;
+  uint64_t end;  // letters that die while the job runs are not its own
+  uint64_t left;
+  uint64_t name = 0;
+  std::set<std::pair<std::string, std::string>> dry_keys;  // role, key
+  int64_t matched = 0;
+  int64_t conflicts = 0;
+};
+
 // False: skipped, because another message holds its key or because it has expired.
-bool Machine::replay_one(Loaded& message, RoleState* to, bool reset, bool dry_run) {
+bool Machine::replay_one(Loaded& message, ReplayJob& job) {
   LifeRecord& life = message.life;
   const HomeRecord& home = message.home;
   const BirthKey& key = message.key;
   RoleState& from = role_by_number(life.role);
-  RoleState& role = to == nullptr ? from : *to;
-  if (!reset && life.expire_at_ms != 0 && life.expire_at_ms <= head_.wall_ms) return false;
+  if (!job.reset && life.expire_at_ms != 0 && life.expire_at_ms <= head_.wall_ms) return false;
   bool moves_key = false;
-  if (!home.unique.empty()) {
-    const auto holder = unique_holder(role, home.unique);
-    if (holder && *holder != key) return false;
+  // A key held for a time that is over is no longer the message's: it neither clashes nor is taken again.
+  const bool wants_key =
+      !home.unique.empty() && (home.unique_until_ms == 0 || home.unique_until_ms > head_.wall_ms);
+  if (wants_key) {
+    const RoleState* target = job.to.empty() ? &from : find_role(job.to);
+    const auto holder = target == nullptr ? std::nullopt : unique_holder(*target, home.unique);
+    if (holder && *holder != key && !PAWL_FAULT(replay_takes_held_key)) return false;
     const auto old = unique_holder(from, home.unique);
-    moves_key = &role != &from && old && *old == key;
+    moves_key = target != &from && old && *old == key;
   }
-  if (dry_run) return true;
+  if (job.dry_run) {
+    // Of two letters under one key a real run brings back the first only.
+    const std::string& name = job.to.empty() ? from.record.name : job.to;
+    return !wants_key || job.dry_keys.emplace(name, home.unique).second;
+  }
+  RoleState& role = job.to.empty() ? from : **role_for_write(job.to);
 
   std::string row;
   const auto record =
       view_.get(Table::dead, keys::number(life.dead_number), row) ? decode<DeadRecord>(row) : std::nullopt;
   if (!record) {
-    damaged_ = true;
+    damage("a replayed letter's row");
     return false;
   }
   head_.dead_bytes -= std::min(head_.dead_bytes, record->bytes);
@@ -248,7 +281,7 @@ bool Machine::replay_one(Loaded& message, RoleState* to, bool reset, bool dry_ru
   --counts(from).at(MessageState::dead);
   ++counts(role).at(MessageState::ready);
   life.role = role.number;
-  life.spent = 0;
+  if (!PAWL_FAULT(replay_keeps_attempts)) life.spent = 0;
   life.causes = {};
   life.crashes_in_row = 0;
   life.releases = 0;
@@ -257,7 +290,7 @@ bool Machine::replay_one(Loaded& message, RoleState* to, bool reset, bool dry_ru
   life.cancel_reason.clear();
   life.ended_at_ms = 0;
   life.dead_number = 0;
-  if (reset) life.expire_at_ms = 0;
+  if (job.reset) life.expire_at_ms = 0;
   if (life.expire_at_ms != 0) {
     view_.put(Table::due_wall, keys::due_wall(life.expire_at_ms, keys::WallKind::expire, key.sequence),
               keys::birth(key));
@@ -267,7 +300,6 @@ bool Machine::replay_one(Loaded& message, RoleState* to, bool reset, bool dry_ru
     view_.erase(Table::unique, keys::named(from.number, home.unique));
     view_.erase(Table::due_wall, keys::due_wall(home.unique_until_ms, keys::WallKind::unique, key.sequence));
   }
-  // A key held for a time is not taken again once that time is over.
   if (!home.unique.empty() && (home.unique_until_ms == 0 || moves_key)) {
     hold_unique(role, key, home.unique, home.unique_until_ms);
   }
@@ -280,86 +312,65 @@ bool Machine::replay_one(Loaded& message, RoleState* to, bool reset, bool dry_ru
   return true;
 }
 
-Applied Machine::apply_dead_replay(ClientId client, const op::DeadReplay& replay, Outbox& outbox) {
-  RoleState* to = nullptr;
-  if (replay.to_role) {
-    const Result<RoleState*> target = role_for_write(*replay.to_role);
-    if (!target) {
-      outbox.reply_to(client).error(target.error());
-      return Applied::replied;
-    }
-    to = *target;
-  }
-  struct Progress {
-    DeadQuery query;
-    std::vector<Loaded> given;
-    uint32_t to = 0;
-    bool reset = false;
-    bool dry_run = false;
-    uint64_t next = 0;
-    uint64_t end = 0;  // letters that die while the job runs are not its own
-    uint64_t left = 0;
-    uint64_t name = 0;
-    int64_t matched = 0;
-    int64_t conflicts = 0;
+// True when there are none left.
+bool Machine::step_replay(ReplayJob& job) {
+  const auto one = [&](Loaded& message) {
+    ++job.matched;
+    if (!replay_one(message, job)) ++job.conflicts;
   };
-  auto progress = std::make_shared<Progress>(Progress{DeadQuery(*this, replay.filter), {}});
-  if (!replay.ids.empty()) {
-    if (const auto error = load_dead_ids(replay.ids, progress->given)) {
-      outbox.reply_to(client).error(*error);
-      return Applied::replied;
-    }
+  if (job.by_id) {
+    for (Loaded& message : job.given) one(message);
+    return true;
   }
-  progress->to = to == nullptr ? 0 : to->number;
-  progress->reset = replay.reset;
-  progress->dry_run = replay.dry_run;
-  progress->end = head_.next_dead;
-  progress->left = replay.limit.value_or(SIZE_MAX);
-  if (!replay.dry_run) progress->name = head_.next_token++;
-  const bool by_id = !replay.ids.empty();
+  const bool more =
+      scan_dead(job.next, config_.job_rows_per_step, [&](uint64_t number, const DeadRecord& record) {
+        if (number >= job.end || job.left == 0) {
+          job.left = 0;
+          return false;
+        }
+        if (!dead_matches(job.query, record)) return true;
+        if (auto message = load(record.key)) {
+          one(*message);
+          --job.left;
+        }
+        return true;
+      });
+  return !more || job.left == 0;
+}
+
+Applied Machine::apply_dead_replay(ClientId client, const op::DeadReplay& replay, Outbox& outbox) {
+  auto job = std::make_shared<ReplayJob>(*this, replay);
+  const auto refuse = [&](const Error& error) {
+    outbox.reply_to(client).error(error);
+    return Applied::replied;
+  };
+  if (const auto error = load_dead_ids(replay.ids, job->given)) return refuse(*error);
+  if (replay.to_role) {
+    // Made only when something goes there.
+    if (const auto error = check_role(*replay.to_role)) return refuse(*error);
+    job->to = std::string(*replay.to_role);
+  }
+  if (!replay.dry_run) job->name = head_.next_token++;
   return start_job(
       client, false,
-      [this, client, progress, by_id](Outbox& out) {
-        Progress& p = *progress;
-        RoleState* target = p.to == 0 ? nullptr : &role_by_number(p.to);
-        const auto one = [&](Loaded& message) {
-          ++p.matched;
-          if (!replay_one(message, target, p.reset, p.dry_run)) ++p.conflicts;
-        };
-        if (by_id) {
-          for (Loaded& message : p.given) one(message);
-        } else {
-          const bool more =
-              scan_dead(p.next, config_.job_rows_per_step, [&](uint64_t number, const DeadRecord& record) {
-                if (number >= p.end || p.left == 0) {
-                  p.left = 0;
-                  return false;
-                }
-                if (!dead_matches(p.query, record)) return true;
-                if (auto message = load(record.key)) {
-                  one(*message);
-                  --p.left;
-                }
-                return true;
-              });
-          if (more && p.left > 0) return false;
-        }
-        const std::string name = encode_token(p.name);
-        if (!p.dry_run) {
+      [this, client, job](Outbox& out) {
+        if (!step_replay(*job)) return false;
+        const std::string name = encode_token(job->name);
+        if (!job->dry_run) {
           chronicle("dead.replay", {{"replay", name},
-                                    {"matched", std::to_string(p.matched)},
-                                    {"conflicts", std::to_string(p.conflicts)}});
+                                    {"matched", std::to_string(job->matched)},
+                                    {"conflicts", std::to_string(job->conflicts)}});
         }
         ReplyWriter& writer = out.reply_to(client);
-        writer.map(p.dry_run ? 2 : 3);
-        if (!p.dry_run) {
+        writer.map(job->dry_run ? 2 : 3);
+        if (!job->dry_run) {
           writer.bulk("replay");
           writer.bulk(name);
         }
         writer.bulk("matched");
-        writer.integer(p.matched);
+        writer.integer(job->matched);
         writer.bulk("conflicts");
-        writer.integer(p.conflicts);
+        writer.integer(job->conflicts);
         return true;
       },
       outbox);
@@ -374,7 +385,7 @@ void Machine::apply_dead_edit(const op::DeadEdit& edit, ReplyWriter& writer) {
   std::string row;
   auto record = view_.get(Table::dead, number, row) ? decode<DeadRecord>(row) : std::nullopt;
   if (!record) {
-    damaged_ = true;
+    damage("an edited letter's row");
     return;
   }
   const uint64_t before = message.home.bytes();
@@ -402,7 +413,7 @@ void Machine::drop_dead(const Loaded& message) {
   const auto record =
       view_.get(Table::dead, keys::number(life.dead_number), row) ? decode<DeadRecord>(row) : std::nullopt;
   if (!record) {
-    damaged_ = true;
+    damage("a dropped letter's row");
     return;
   }
   head_.dead_bytes -= std::min(head_.dead_bytes, record->bytes);

@@ -15,14 +15,14 @@ std::optional<Loaded> Machine::load(const BirthKey& key) {
   message.key = key;
   auto home = decode<HomeRecord>(row);
   if (!home) {
-    damaged_ = true;
+    damage("a home row");
     return std::nullopt;
   }
   message.home = std::move(*home);
   if (view_.get(Table::life, at, row)) {
     auto life = decode<LifeRecord>(row);
     if (!life) {
-      damaged_ = true;
+      damage("a life row");
       return std::nullopt;
     }
     message.life = std::move(*life);
@@ -43,7 +43,7 @@ std::optional<Loaded> Machine::load(std::string_view id) {
 bool Machine::read_payload(Loaded& message) {
   if (message.home.blob_bytes == 0 || !message.home.payload.empty()) return true;
   if (view_.get(Table::blob, keys::birth(message.key), message.home.payload)) return true;
-  damaged_ = true;
+  damage("a large payload");
   return false;
 }
 
@@ -129,7 +129,7 @@ void Machine::promote_next(RoleState& role, std::string_view group) {
   view_.put(Table::head, keys::named(role.number, group), keys::birth(*next));
   auto message = load(*next);
   if (!message) {
-    damaged_ = true;
+    damage("the next message of a group");
     return;
   }
   LifeRecord& life = message->life;
@@ -147,11 +147,13 @@ void Machine::free_keys(const BirthKey& key, LifeRecord& life, const HomeFacts& 
   if (life.expire_at_ms != 0) {
     view_.erase(Table::due_wall, keys::due_wall(life.expire_at_ms, keys::WallKind::expire, key.sequence));
   }
-  if (!home.unique.empty() && home.unique_until_ms == 0) {
+  const bool until_end =
+      home.unique_until_ms == 0 ? !PAWL_FAULT(unique_kept_at_end) : PAWL_FAULT(unique_for_freed_at_end);
+  if (!home.unique.empty() && until_end) {
     const auto holder = unique_holder(role, home.unique);
     if (holder && *holder == key) view_.erase(Table::unique, keys::named(role.number, home.unique));
   }
-  leave_group(role, home.group, key);
+  if (!PAWL_FAULT(ack_keeps_group_head)) leave_group(role, home.group, key);
 }
 
 void Machine::end_message(const BirthKey& key, LifeRecord& life, const HomeFacts& home, MessageState from,
@@ -160,7 +162,7 @@ void Machine::end_message(const BirthKey& key, LifeRecord& life, const HomeFacts
   RoleState& role = role_by_number(life.role);
   life.place = end;
   life.ended_at_ms = head_.wall_ms;
-  shift(role, from, state_of(life));
+  if (!PAWL_FAULT(count_kept_on_cancel) || end != Place::cancelled) shift(role, from, state_of(life));
   EndedItem item;
   item.key = key;
   item.role = life.role;
@@ -168,7 +170,7 @@ void Machine::end_message(const BirthKey& key, LifeRecord& life, const HomeFacts
   item.has_blob = home.has_blob;
   item.invocations = life.deliveries - (life.deliveries > 0 && !life.invocation_written ? 1 : 0);
   item.bytes = home.bytes + life.result.size() + life.error_text.size();
-  if (result_waits_.count(key.sequence) != 0) ended_sequences_.push_back(key.sequence);
+  note_end(key, life);
   if (end != Place::done) {
     chronicle(end == Place::cancelled ? "message.cancel" : "message.expire",
               {{"id", encode_id(key)},
@@ -179,11 +181,9 @@ void Machine::end_message(const BirthKey& key, LifeRecord& life, const HomeFacts
   put_life(key, life);
   head_.done_bytes += item.bytes;
   const int64_t keep_ms = role.config->keep_done_ms;
-  // Somebody waits for the end of it: let the reply find it, retention takes it a moment later.
-  if (keep_ms == 0 && result_waits_.count(key.sequence) == 0) return purge(item);
+  if (keep_ms == 0) return purge(item);
   const int64_t at_ms = head_.bus_ms + keep_ms;
   ended_[at_ms].items.push_back(item);
-  next_ended_ms_ = std::min(next_ended_ms_, at_ms);
 }
 
 void Machine::bury(const BirthKey& key, LifeRecord& life, const HomeFacts& home, MessageState from) {
@@ -205,7 +205,7 @@ void Machine::bury(const BirthKey& key, LifeRecord& life, const HomeFacts& home,
   view_.put(Table::dead, keys::number(life.dead_number), encode(record));
   shift(role, from, MessageState::dead);
   ++counts(role).died;
-  if (result_waits_.count(key.sequence) != 0) ended_sequences_.push_back(key.sequence);
+  note_end(key, life);
   chronicle("message.dead", {{"id", encode_id(key)},
                              {"role", role.record.name},
                              {"delivery", std::to_string(life.deliveries)},

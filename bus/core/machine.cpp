@@ -31,6 +31,7 @@ Status Machine::open() {
     const auto head = decode<HeadRecord>(value);
     if (!head) return make_error(Code::err, "the head row is damaged or from a newer pawl");
     head_ = *head;
+    if (PAWL_FAULT(tokens_start_over)) head_.next_token = 1;
   } else if (chain_.sequence != 0) {
     return make_error(Code::err, "the head row is missing; restore a backup");
   } else {
@@ -43,6 +44,10 @@ Status Machine::open() {
     if (find_role(name) == nullptr) make_role(name);
   }
   find_next_due();
+  // A role that was dropped for good, but whose rows were still there when the process ended.
+  std::vector<RoleState*> all;
+  for (const auto& [number, role] : roles_) all.push_back(role.get());
+  for (RoleState* role : all) forget_role_if_done(*role);
   if (failed()) return make_error(Code::readonly, "the store cannot be read");
   return {};
 }
@@ -59,7 +64,7 @@ Status Machine::load_roles() {
     role->number = static_cast<uint32_t>(keys::read_be(key, 0, 4));
     role->record = std::move(*record);
     role->config = &config_.role(role->record.name);
-    if (!role->record.dropped) role_names_[role->record.name] = role.get();
+    if (!role->record.dropped) role_names_[role->record.name] = shown_names_[role->record.name] = role.get();
     roles_[role->number] = std::move(role);
     return true;
   });
@@ -117,8 +122,8 @@ void Machine::begin_turn(Instant now) {
   mono_ms_ += step;
   head_.bus_ms += step;
   // A hang of the process or the disk must lapse nobody who could not be heard meanwhile.
-  head_.lease_ms += std::min(step, limits::clock_step_ms_max);
-  head_.wall_ms = std::max(head_.wall_ms, now.wall_ms);
+  head_.lease_ms += PAWL_FAULT(lease_time_uncapped) ? step : std::min(step, limits::clock_step_ms_max);
+  head_.wall_ms = PAWL_FAULT(wall_runs_back) ? now.wall_ms : std::max(head_.wall_ms, now.wall_ms);
   const bool depends = !claims_.empty() || next_due_bus_ms_ != INT64_MAX || next_ended_ms_ != INT64_MAX;
   if (depends && mono_ms_ - clocks_saved_mono_ms_ >= limits::clock_persist_ms) clocks_due_ = true;
 }
@@ -134,12 +139,18 @@ RoleState& Machine::role_by_number(uint32_t number) {
   return *found->second;
 }
 
+std::optional<Error> Machine::check_role(std::string_view name) {
+  if (!config_.strict_roles || find_role(name) != nullptr ||
+      config_.roles.find(name) != config_.roles.end()) {
+    return std::nullopt;
+  }
+  return make_error(Code::notfound, "role '" + std::string(name) +
+                                        "' is not in pawl.toml, and strict_roles allows no others");
+}
+
 Result<RoleState*> Machine::role_for_write(std::string_view name) {
   if (RoleState* role = find_role(name)) return role;
-  if (config_.strict_roles && config_.roles.find(name) == config_.roles.end()) {
-    return make_error(Code::notfound, "role '" + std::string(name) +
-                                          "' is not in pawl.toml, and strict_roles allows no others");
-  }
+  if (auto error = check_role(name)) return *std::move(error);
   return &make_role(name);
 }
 
@@ -192,6 +203,15 @@ RoleFacts Machine::facts(const RoleState& role) const {
                    role.counts.at(MessageState::ready), role.counts.at(MessageState::claimed)};
 }
 
+void Machine::damage(std::string_view what) {
+  if (damage_.empty()) damage_ = std::string(what);
+}
+
+std::string Machine::failure() const {
+  if (!damage_.empty()) return damage_ + " is missing or damaged";
+  return view_.failed() ? "the store cannot be read" : "";
+}
+
 uint64_t Machine::jitter(uint64_t below_or_at) { return next_random(head_.jitter) % (below_or_at + 1); }
 
 void Machine::flush_ended() {
@@ -202,6 +222,7 @@ void Machine::flush_ended() {
 
 Batch Machine::seal() {
   flush_ended();
+  if (!ended_.empty()) next_ended_ms_ = std::min(next_ended_ms_, ended_.begin()->first);
   ended_.clear();
   for (RoleState* role : dirty_roles_) {
     view_.put(Table::count, keys::role(role->number), encode(role->counts));
@@ -215,6 +236,7 @@ Batch Machine::seal() {
     }
     role->counts_dirty = false;
     role->sealed = role->counts;
+    role->sealed_exists = !role->record.dropped;
   }
   sealed_roles_ = std::move(dirty_roles_);
   dirty_roles_.clear();
@@ -247,9 +269,16 @@ void Machine::committed() {
   view_.drop_sealed();
   for (RoleState* role : sealed_roles_) {
     role->committed = role->sealed;
+    const auto shown = shown_names_.find(role->record.name);
+    if (role->sealed_exists) {
+      shown_names_[role->record.name] = role;
+    } else if (shown != shown_names_.end() && shown->second == role) {
+      shown_names_.erase(shown);
+    }
+  }
+  for (RoleState* role : std::exchange(sealed_roles_, {})) {
     forget_role_if_done(*role);
   }
-  sealed_roles_.clear();
 }
 
 BusTotals Machine::totals() const {

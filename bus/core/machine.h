@@ -3,7 +3,8 @@
 //   machine.cpp   opening, turns, sealing, roles      push.cpp    entering
 //   claim.cpp     taking, windows                     settle.cpp  leaving a claim
 //   ends.cpp      placing, groups, ends               change.cpp  cancel, move
-//   dead.cpp      dead letters                        read.cpp    get, list, explain, roles
+//   dead.cpp      dead letters                        read.cpp    get, explain, roles
+//   list.cpp      list
 //   timers.cpp    clocks, due rows, lapses, retention waits.cpp   parked commands, events
 #pragma once
 
@@ -20,12 +21,15 @@
 
 #include "bus/base/result.h"
 #include "bus/core/bus.h"
+#include "bus/core/faults.h"
 #include "bus/core/keys.h"
 #include "bus/core/lanes.h"
 #include "bus/core/overlay.h"
 #include "bus/core/records.h"
 
 namespace pawl::core {
+
+class Fields;
 
 struct RoleState {
   uint32_t number = 0;
@@ -34,6 +38,7 @@ struct RoleState {
   RoleCounts counts;     // as of the open batch
   RoleCounts sealed;     // as of the batch in flight
   RoleCounts committed;  // what status reads show
+  bool sealed_exists = false;
   bool counts_dirty = false;
   std::array<Lane, 10> home;  // by 9 - priority
   std::array<Lane, 10> back;
@@ -110,6 +115,13 @@ struct Wait {
   std::string event_kind;
 };
 
+// An end that a RESULT WAIT is told of; the message itself may be gone by then.
+struct EndedResult {
+  uint64_t sequence = 0;
+  MessageState state = MessageState::done;
+  std::string result;
+};
+
 // Work over many rows, a slice a tick. True when it has replied.
 using Job = std::function<bool(Outbox&)>;
 struct JobEntry {
@@ -131,7 +143,8 @@ class Machine {
   bool has_changes() const { return !view_.open_empty() || clocks_due_; }
   size_t open_bytes() const { return view_.open_bytes(); }
   uint64_t open_sequence() const { return chain_.sequence + 1; }
-  bool failed() const { return view_.failed() || damaged_; }
+  bool failed() const { return view_.failed() || !damage_.empty(); }
+  std::string failure() const;
   BusTotals totals() const;
   // timers.cpp
   void tick(Outbox& outbox);
@@ -144,6 +157,8 @@ class Machine {
   // ---- machine.cpp: roles, chronicle
   RoleState* find_role(std::string_view name);
   RoleState& role_by_number(uint32_t number);
+  // Why there may be no such role, if so.
+  std::optional<Error> check_role(std::string_view name);
   Result<RoleState*> role_for_write(std::string_view name);
   RoleState& make_role(std::string_view name);
   void put_role(const RoleState& role) {
@@ -153,6 +168,7 @@ class Machine {
   void shift(RoleState& role, MessageState from, MessageState to);
   void chronicle(std::string_view kind, Headers fields);
   RoleFacts facts(const RoleState& role) const;
+  void damage(std::string_view what);
   Status load_roles();
   Status load_claims();
   uint64_t jitter(uint64_t below_or_at);
@@ -172,6 +188,7 @@ class Machine {
   // ---- claim.cpp
   Applied apply_claim(ClientId client, const op::Claim& claim, Outbox& outbox);
   ClaimOutcome take(const ClaimAsk& ask);
+  bool behind_loaders(const std::vector<std::string_view>& roles) const;
   void write_claims(ClientId client, const ClaimOutcome& outcome, ReplyWriter& writer, Outbox& outbox);
   Granted grant(RoleState& role, const LaneEntry& entry, bool from_home, HomeRecord home,
                 const ClaimAsk& ask);
@@ -181,8 +198,9 @@ class Machine {
   enum class Peek : uint8_t { found, nothing, loading };
   Peek peek(RoleState& role, Lane*& lane, bool& from_home, int& index);
   void refill(RoleState& role, int index, bool home);
-  void refill_home(RoleState& role, int index, Lane& lane);
-  void refill_back(RoleState& role, int index, Lane& lane);
+  // Return the rows looked at.
+  size_t refill_home(RoleState& role, int index, Lane& lane);
+  size_t refill_back(RoleState& role, int index, Lane& lane);
   void offer(RoleState& role, Lane& lane, const LaneEntry& entry);
   void leave_window(Lane& lane, uint64_t sequence);
   void shrink_windows();
@@ -257,7 +275,9 @@ class Machine {
   void apply_dead_edit(const op::DeadEdit& edit, ReplyWriter& writer);
   Applied apply_dead_drop(ClientId client, const op::DeadDrop& drop, Outbox& outbox);
   std::optional<Error> load_dead_ids(const std::vector<std::string_view>& ids, std::vector<Loaded>& out);
-  bool replay_one(Loaded& message, RoleState* to, bool reset, bool dry_run);
+  struct ReplayJob;
+  bool step_replay(ReplayJob& job);
+  bool replay_one(Loaded& message, ReplayJob& job);
   void drop_dead(const Loaded& message);
   void write_dead(const DeadRecord& record, const Loaded& message, ReplyWriter& writer);
   bool scan_dead(uint64_t& next, size_t rows, const std::function<bool(uint64_t, const DeadRecord&)>& sink);
@@ -267,6 +287,7 @@ class Machine {
   void write_message(Loaded& message, ReplyWriter& writer);
   std::vector<InvocationRecord> invocations(const Loaded& message);
   void apply_list(const op::List& list, ReplyWriter& writer);
+  Fields list_fields(const RoleState& role, const Loaded& message) const;
   // Up to `rows` keys of a role in a state, from `cursor` on; the cursor is "0" when none are left.
   void enumerate(RoleState& role, MessageState state, std::string& cursor, size_t rows,
                  std::vector<BirthKey>& out);
@@ -312,7 +333,8 @@ class Machine {
   void end_waits(Outbox& outbox);
   Applied apply_get_result(ClientId client, const op::GetResult& get, Outbox& outbox);
   Applied apply_events(ClientId client, const op::Events& events, Outbox& outbox);
-  void write_result(Loaded& message, ReplyWriter& writer);
+  static void write_result(MessageState state, std::string_view result, ReplyWriter& writer);
+  void note_end(const BirthKey& key, const LifeRecord& life);
   // False, and nothing written, when there is nothing to tell.
   bool write_events(uint64_t after, size_t count, std::string_view kind, bool even_if_empty, ClientId client,
                     Outbox& outbox);
@@ -329,15 +351,16 @@ class Machine {
   uint64_t turn_ = 0;
   bool clocks_due_ = false;
   int64_t clocks_saved_mono_ms_ = 0;
-  bool damaged_ = false;  // a row that must decode did not
+  std::string damage_;  // the first row that must be there, or decode, and did not
   bool more_work_ = false;
 
   std::map<uint32_t, std::unique_ptr<RoleState>> roles_;
   std::map<std::string, RoleState*, std::less<>> role_names_;
-  std::unordered_map<uint64_t, LiveClaim> claims_;             // by sequence
-  std::set<std::pair<int64_t, uint64_t>> leases_;              // deadline in lease time, sequence
-  std::map<uint64_t, size_t> claim_batches_;                   // batch → live claims that it lists
-  std::map<std::string, uint32_t, std::less<>> daemon_turns_;  // cache of table daemon
+  std::map<std::string, RoleState*, std::less<>> shown_names_;  // as committed, for status reads
+  std::unordered_map<uint64_t, LiveClaim> claims_;              // by sequence
+  std::set<std::pair<int64_t, uint64_t>> leases_;               // deadline in lease time, sequence
+  std::map<uint64_t, size_t> claim_batches_;                    // batch → live claims that it lists
+  std::map<std::string, uint32_t, std::less<>> daemon_turns_;   // cache of table daemon
   size_t window_entries_ = 0;
 
   int64_t next_due_bus_ms_ = 0;
@@ -358,9 +381,9 @@ class Machine {
   std::map<std::string, std::set<uint64_t>, std::less<>> role_waits_;
   std::map<uint64_t, std::set<uint64_t>> result_waits_;  // by sequence
   std::set<uint64_t> event_waits_;
-  std::set<uint64_t> loading_waits_;       // claims that met a window being filled
-  std::set<std::string> readied_;          // roles with something new to claim
-  std::vector<uint64_t> ended_sequences_;  // that somebody waits for
+  std::set<uint64_t> loading_waits_;        // claims that met a window being filled
+  std::set<std::string> readied_;           // roles with something new to claim
+  std::vector<EndedResult> ended_results_;  // that somebody waits for
   bool events_added_ = false;
   std::deque<JobEntry> jobs_;
 };

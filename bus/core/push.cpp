@@ -51,9 +51,10 @@ void Machine::apply_multi_push(const op::MultiPush& push, ReplyWriter& writer) {
 BirthKey Machine::push_message(RoleState& role, const op::Push& push) {
   const bool on_wall = push.at_ms.has_value();
   const bool delayed = on_wall ? *push.at_ms > head_.wall_ms : push.delay_ms.value_or(0) > 0;
-  std::string ignored;
-  const bool behind_head =
-      push.group && view_.get(Table::head, keys::named(role.number, *push.group), ignored);
+  std::string head;
+  bool behind_head = push.group && view_.get(Table::head, keys::named(role.number, *push.group), head);
+  if (PAWL_FAULT(delayed_head_free) && behind_head && load(keys::read_birth(head))->life.due_ms != 0)
+    behind_head = false;
   const bool parked = delayed || behind_head;
 
   PAWL_CHECK(head_.next_sequence < limits::sequence_max);
@@ -126,10 +127,8 @@ std::optional<Error> Machine::check_transaction(const op::Transaction& transacti
     std::optional<Error> error;
     const op::TransactionItem& item = transaction.items[i];
     if (const auto* push = std::get_if<op::Push>(&item)) {
-      if (find_role(push->role) == nullptr && config_.strict_roles &&
-          config_.roles.find(push->role) == config_.roles.end()) {
-        error = make_error(Code::notfound, "role '" + std::string(push->role) + "' is not in pawl.toml" + at);
-      }
+      error = check_role(push->role);
+      if (error) error->text += at;
     } else if (const auto* ack = std::get_if<op::Ack>(&item)) {
       error = check_claim(ack->id, ack->token);
     } else if (const auto* fail = std::get_if<op::Fail>(&item)) {
@@ -142,7 +141,13 @@ std::optional<Error> Machine::check_transaction(const op::Transaction& transacti
 
 void Machine::apply_transaction(const op::Transaction& transaction, ReplyWriter& writer) {
   // Checked as a whole first: nothing below can be refused any more.
-  if (const auto error = check_transaction(transaction)) return writer.error(*error);
+  if (const auto error = check_transaction(transaction)) {
+    if (PAWL_FAULT(exec_not_atomic)) {
+      const auto* push = std::get_if<op::Push>(&transaction.items.front());
+      if (push != nullptr && !push->unique) push_message(**role_for_write(push->role), *push);
+    }
+    return writer.error(*error);
+  }
   writer.array(transaction.items.size());
   for (const op::TransactionItem& item : transaction.items) {
     if (const auto* push = std::get_if<op::Push>(&item)) {

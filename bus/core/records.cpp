@@ -81,11 +81,12 @@ template <typename Archive>
 void serialize(Archive& ar, LifeRecord& r, uint8_t) {
   uint16_t parts = 0;
   if constexpr (!Archive::reading) {
-    parts = static_cast<uint16_t>(
-        (r.spent != 0 || r.crashes_in_row != 0 ? 1 : 0) | (r.due_ms != 0 ? 2 : 0) |
-        (r.expire_at_ms != 0 ? 4 : 0) | (r.token != 0 ? 8 : 0) | (r.cancel ? 16 : 0) |
-        (r.progress >= 0 || !r.note.empty() ? 32 : 0) | (r.has_error ? 64 : 0) | (r.releases != 0 ? 128 : 0) |
-        (r.ended_at_ms != 0 ? 256 : 0) | (r.due_on_wall ? 512 : 0) | (r.invocation_written ? 1024 : 0));
+    parts = static_cast<uint16_t>((r.spent != 0 || r.crashes_in_row != 0 ? 1 : 0) | (r.due_ms != 0 ? 2 : 0) |
+                                  (r.expire_at_ms != 0 ? 4 : 0) | (r.token != 0 ? 8 : 0) |
+                                  (r.cancel ? 16 : 0) | (r.progress >= 0 || !r.note.empty() ? 32 : 0) |
+                                  (r.has_error ? 64 : 0) | (r.releases != 0 ? 128 : 0) |
+                                  (r.ended_at_ms != 0 ? 256 : 0) | (r.due_on_wall ? 512 : 0) |
+                                  (r.invocation_written ? 1024 : 0) | (!r.cancel_reason.empty() ? 2048 : 0));
   }
   word(ar, r.place, 9);
   ar(parts, r.role, r.priority, r.deliveries);
@@ -98,7 +99,7 @@ void serialize(Archive& ar, LifeRecord& r, uint8_t) {
   if ((parts & 8) != 0) {
     ar(r.token, r.daemon, r.claimed_at_ms, r.lease_ms, r.deadline_ms, r.tokens, r.cost);
   }
-  if ((parts & 16) != 0) ar(r.cancel_reason);
+  if ((parts & 2048) != 0) ar(r.cancel_reason);
   if ((parts & 32) != 0) ar(r.progress, r.note);
   if ((parts & 64) != 0) {
     word(ar, r.error_class, class_count);

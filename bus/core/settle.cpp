@@ -26,7 +26,8 @@ LiveClaim* Machine::find_claim(std::string_view id, std::string_view token) {
   const auto number = decode_token(token);
   if (!key || !number) return nullptr;
   const auto found = claims_.find(key->sequence);
-  if (found == claims_.end() || found->second.key != *key || found->second.life.token != *number)
+  if (found == claims_.end() || found->second.key != *key ||
+      (found->second.life.token != *number && !PAWL_FAULT(token_not_checked)))
     return nullptr;
   return &found->second;
 }
@@ -48,14 +49,15 @@ void Machine::charge(LifeRecord& life, const op::Usage& usage) {
 void Machine::charge_lost(std::string_view id, std::string_view token, const op::Usage& usage) {
   if (!usage.tokens && !usage.cost) return;
   const auto number = decode_token(token);
-  auto message = number ? load(id) : std::nullopt;
+  auto message = number && *number != 0 ? load(id) : std::nullopt;
   if (!message || message->fresh) return;
   if (message->life.token == *number && message->life.place != Place::claimed) {
     charge(message->life, usage);
     put_life(message->key, message->life);
   }
   for (InvocationRecord& record : invocations(*message)) {
-    if (record.token != *number) continue;
+    const bool has_row = record.delivery != message->life.deliveries || message->life.invocation_written;
+    if (record.token != *number || !has_row) continue;
     LifeRecord of_delivery;
     of_delivery.role = message->life.role;
     of_delivery.tokens = record.tokens;
@@ -88,7 +90,11 @@ void Machine::apply_ack(ClientId client, const op::Ack& ack, ReplyWriter& writer
   acknowledge(*claim, ack.result);
   if (!ack.next) return writer.simple("OK");
   const ClaimAsk ask{daemon, ack.next->roles, ack.next->count, ack.next->lease_ms};
-  write_claims(client, take(ask), writer, outbox);
+  // NEXT cannot wait for a window to be filled; so much of it is worth the time of a turn.
+  constexpr int refills_max = 16;
+  ClaimOutcome outcome = take(ask);
+  for (int i = 0; i < refills_max && outcome.granted.empty() && outcome.loading; ++i) outcome = take(ask);
+  write_claims(client, outcome, writer, outbox);
 }
 
 void Machine::apply_multi_ack(const op::MultiAck& ack, ReplyWriter& writer) {
@@ -131,6 +137,7 @@ LifeRecord Machine::close_claim(LiveClaim& claim, Outcome outcome, ErrorClass er
   const BirthKey key = claim.key;
   claim.life.deadline_ms = life.deadline_ms;
   drop_live(claim);
+  if (PAWL_FAULT(cancel_request_forgotten)) life.cancel = false;
   // A success needs no row of its own: the life row says who did it and when.
   if (outcome != Outcome::done) {
     InvocationRecord record;
@@ -165,6 +172,7 @@ int64_t Machine::backoff_ms(const RoleState& role, ErrorClass error_class, uint3
   const int64_t base = policy.base_ms != 0 ? policy.base_ms : role.config->backoff_base_ms;
   const int64_t max = policy.max_ms != 0 ? policy.max_ms : std::max(base, role.config->backoff_max_ms);
   int64_t delay = base;
+  if (PAWL_FAULT(backoff_never_grows)) before = 0;
   for (uint32_t i = 0; i < before && delay < max; ++i) delay *= 2;
   return std::min(delay, max) + static_cast<int64_t>(jitter(static_cast<uint64_t>(base)));
 }
@@ -194,7 +202,8 @@ void Machine::fail_claim(LiveClaim& claim, const op::Fail& fail, ReplyWriter& wr
   const uint32_t before = life.spent;
   // A handler that was told to stop has not failed.
   const bool unspent = fail.error_class == ErrorClass::cancelled;
-  const bool expired = life.expire_at_ms != 0 && life.expire_at_ms <= head_.wall_ms;
+  const bool expired =
+      !PAWL_FAULT(expiry_ignored_on_fail) && life.expire_at_ms != 0 && life.expire_at_ms <= head_.wall_ms;
 
   const auto state_only = [&](MessageState state) {
     writer.map(1);
@@ -266,6 +275,7 @@ void Machine::release_claim(LiveClaim& claim, int64_t delay_ms) {
   LifeRecord life = close_claim(claim, Outcome::released, ErrorClass::unknown, "");
   RoleState& role = role_by_number(life.role);
   ++counts(role).released;
+  if (PAWL_FAULT(release_spends)) spend(life, ErrorClass::unknown);
   if (life.cancel) return end_message(key, life, home, MessageState::claimed, Place::cancelled);
   if (life.expire_at_ms != 0 && life.expire_at_ms <= head_.wall_ms) {
     return end_message(key, life, home, MessageState::claimed, Place::expired);
@@ -320,14 +330,15 @@ void Machine::lapse(LiveClaim& claim) {
   if (life.expire_at_ms != 0 && life.expire_at_ms <= head_.wall_ms) {
     return end_message(key, life, home, MessageState::claimed, Place::expired);
   }
-  spend(life, ErrorClass::lease_expired);
+  if (!PAWL_FAULT(lapse_spends_nothing)) spend(life, ErrorClass::lease_expired);
   chronicle("message.lapse", {{"id", encode_id(key)},
                               {"role", role.record.name},
                               {"delivery", std::to_string(life.deliveries)},
                               {"daemon", life.daemon},
                               {"lease_ms", std::to_string(life.lease_ms)},
                               {"spent", std::to_string(life.spent)}});
-  if (life.spent >= max_attempts(role, own_max)) return bury(key, life, home, MessageState::claimed);
+  const bool fatal = role.config->classes[static_cast<size_t>(ErrorClass::lease_expired)].dead;
+  if (fatal || life.spent >= max_attempts(role, own_max)) return bury(key, life, home, MessageState::claimed);
   shift(role, MessageState::claimed, MessageState::ready);
   place_back(role, key, life);
 }

@@ -28,7 +28,6 @@ void Machine::find_next_due() {
   next_due_bus_ms_ = first_time(Table::due_bus, keys::due_bus(head_.due_bus_low, 0));
   next_due_wall_ms_ = first_time(Table::due_wall, keys::due_wall(head_.due_wall_low, keys::WallKind::due, 0));
   next_ended_ms_ = first_time(Table::ended, keys::ended(head_.ended_low, 0));
-  if (!ended_.empty()) next_ended_ms_ = std::min(next_ended_ms_, ended_.begin()->first);
 }
 
 void Machine::tick(Outbox& outbox) {
@@ -92,7 +91,10 @@ size_t Machine::fire_due_wall() {
                rows.emplace_back(key, value);
                return rows.size() < limits::due_rows_per_tick;
              });
+  std::string standing;
   for (const auto& [row, value] : rows) {
+    // An expiry ends its message, and with it the message's own time further down this list.
+    if (!view_.get(Table::due_wall, row, standing)) continue;
     view_.erase(Table::due_wall, row);
     const auto kind = static_cast<keys::WallKind>(row[8]);
     if (kind == keys::WallKind::due) {
@@ -119,7 +121,7 @@ size_t Machine::fire_due_wall() {
 void Machine::fire_due(const BirthKey& key) {
   auto message = load(key);
   if (!message || message->life.due_ms == 0) {
-    damaged_ = true;
+    damage("a due message");
     return;
   }
   LifeRecord& life = message->life;
@@ -152,24 +154,26 @@ size_t Machine::retain_done() {
                [&](std::string_view key, std::string_view value) {
                  row = std::string(key);
                  record = decode<EndedRecord>(value);
-                 if (!record) damaged_ = true;
+                 if (!record) damage("a row of ended messages");
                  return false;
                });
-    if (!record) {
-      // What there is to take stands in the open batch; its row comes with the seal.
-      next_ended_ms_ = ended_.empty() ? INT64_MAX : ended_.begin()->first;
+    const int64_t at_ms = record ? static_cast<int64_t>(keys::read_be(row, 0, 8)) : INT64_MAX;
+    if (!record || (at_ms > head_.bus_ms && head_.done_bytes <= config_.done_bytes_max)) {
+      // What ended in the open batch counts from its seal on.
+      next_ended_ms_ = at_ms;
       break;
     }
     view_.erase(Table::ended, row);
+    if (keys::read_be(row, 8, 8) == open_sequence()) {
+      // Put early for a reader: the list may have grown since, and the seal must not put it again.
+      if (auto open = ended_.extract(at_ms)) record = std::move(open.mapped());
+    }
     for (const EndedItem& item : record->items) purge(item);
     taken += record->items.size();
-    const auto at_ms = static_cast<int64_t>(keys::read_be(row, 0, 8));
-    // A row of the open batch, put early for a reader, must not be put again by the seal.
-    if (keys::read_be(row, 8, 8) == open_sequence()) ended_.erase(at_ms);
     // Rows with a shorter keeping time may still come in before `at_ms`, but never before now.
     head_.ended_low = std::min(at_ms, head_.bus_ms);
+    if (!ended_.empty()) head_.ended_low = std::min(head_.ended_low, ended_.begin()->first);
     next_ended_ms_ = first_time(Table::ended, keys::ended(head_.ended_low, 0));
-    if (!ended_.empty()) next_ended_ms_ = std::min(next_ended_ms_, ended_.begin()->first);
   }
   return taken;
 }
@@ -200,7 +204,7 @@ size_t Machine::retain_dead() {
     if (!old && head_.dead_bytes <= config_.dead_bytes_max) break;
     auto message = load(oldest->key);
     if (!message) {
-      damaged_ = true;
+      damage("the oldest dead letter");
       break;
     }
     head_.dead_low = message->life.dead_number + 1;

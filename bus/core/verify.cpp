@@ -14,6 +14,14 @@ namespace {
 
 constexpr size_t problems_max = 100;
 
+// Damaged rows may be shorter than they must be.
+BirthKey birth_at(std::string_view bytes) {
+  return bytes.size() < keys::birth_bytes ? BirthKey{} : keys::read_birth(bytes);
+}
+uint64_t number_at(std::string_view bytes, size_t at, int count) {
+  return bytes.size() < at + static_cast<size_t>(count) ? 0 : keys::read_be(bytes, at, count);
+}
+
 class Verifier {
  public:
   explicit Verifier(const StateView& view) : view_(view) {}
@@ -83,6 +91,7 @@ class Verifier {
   void check_lanes();
   void check_totals();
   std::optional<LifeRecord> life_of(const BirthKey& key);
+  std::optional<HomeRecord> home_of(const BirthKey& key);
 
   const StateView& view_;
   VerifyReport report_;
@@ -114,23 +123,23 @@ void Verifier::load_roles() {
   each(Table::role, [&](std::string_view key, std::string_view value) {
     auto record = decode<RoleRecord>(value);
     if (!record || key.size() != 4) return problem("a damaged role row");
-    Role& role = roles_[static_cast<uint32_t>(keys::read_be(key, 0, 4))];
+    Role& role = roles_[static_cast<uint32_t>(number_at(key, 0, 4))];
     role.record = std::move(*record);
   });
   each(Table::count, [&](std::string_view key, std::string_view value) {
     const auto counts = decode<RoleCounts>(value);
     const auto role =
-        key.size() == 4 ? roles_.find(static_cast<uint32_t>(keys::read_be(key, 0, 4))) : roles_.end();
+        key.size() == 4 ? roles_.find(static_cast<uint32_t>(number_at(key, 0, 4))) : roles_.end();
     if (!counts || role == roles_.end()) return problem("counts of no role, or damaged ones");
     role->second.counts = *counts;
   });
   each(Table::mark, [&](std::string_view key, std::string_view value) {
     const auto role =
-        key.size() == 5 ? roles_.find(static_cast<uint32_t>(keys::read_be(key, 0, 4))) : roles_.end();
+        key.size() == 5 ? roles_.find(static_cast<uint32_t>(number_at(key, 0, 4))) : roles_.end();
     if (value.size() != 8 || role == roles_.end() || (static_cast<uint8_t>(key[4]) & 1) != 0) {
       return problem("a low-water mark of no lane");
     }
-    role->second.marks[static_cast<uint8_t>(key[4]) / 2] = keys::read_be(value, 0, 8);
+    role->second.marks[static_cast<uint8_t>(key[4]) / 2] = number_at(value, 0, 8);
   });
 }
 
@@ -138,7 +147,7 @@ void Verifier::check_homes() {
   each(Table::home, [&](std::string_view key, std::string_view value) {
     const auto home = decode<HomeRecord>(value);
     if (!home || key.size() != keys::birth_bytes) return problem("a damaged home row");
-    const BirthKey birth = keys::read_birth(key);
+    const BirthKey birth = birth_at(key);
     std::optional<LifeRecord> life;
     if (const auto stored = row(Table::life, key)) {
       life = decode<LifeRecord>(*stored);
@@ -158,10 +167,10 @@ void Verifier::check_homes() {
   each(Table::invocation, [&](std::string_view key, std::string_view value) {
     const auto record = decode<InvocationRecord>(value);
     if (!record || key.size() != keys::birth_bytes + 4) return problem("a damaged invocation row");
-    const BirthKey birth = keys::read_birth(key);
+    const BirthKey birth = birth_at(key);
     const auto life = life_of(birth);
     if (!life || record->delivery == 0 || record->delivery > life->deliveries ||
-        keys::read_be(key, keys::birth_bytes, 4) != record->delivery) {
+        number_at(key, keys::birth_bytes, 4) != record->delivery) {
       problem(encode_id(birth) + ": an invocation that was no delivery of it");
     }
   });
@@ -170,6 +179,11 @@ void Verifier::check_homes() {
 std::optional<LifeRecord> Verifier::life_of(const BirthKey& key) {
   const auto stored = row(Table::life, keys::birth(key));
   return stored ? decode<LifeRecord>(*stored) : std::nullopt;
+}
+
+std::optional<HomeRecord> Verifier::home_of(const BirthKey& key) {
+  const auto stored = row(Table::home, keys::birth(key));
+  return stored ? decode<HomeRecord>(*stored) : std::nullopt;
 }
 
 void Verifier::check_message(const BirthKey& key, const HomeRecord& home,
@@ -202,7 +216,7 @@ void Verifier::check_message(const BirthKey& key, const HomeRecord& home,
   }
   if (!home.unique.empty() && home.unique_until_ms == 0) {
     const auto holder = row(Table::unique, keys::named(at.role, home.unique));
-    if (!holder || keys::read_birth(*holder) != key) problem(who + ": does not hold its unique key");
+    if (!holder || birth_at(*holder) != key) problem(who + ": does not hold its unique key");
   }
 }
 
@@ -256,7 +270,7 @@ void Verifier::check_group(const BirthKey& key, const HomeRecord& home, const Li
   if (home.group.empty()) return;
   const auto head = row(Table::head, keys::named(life.role, home.group));
   if (!head) return problem(who + ": its group has no head");
-  const bool is_head = keys::read_birth(*head) == key;
+  const bool is_head = birth_at(*head) == key;
   if (is_head == (life.place == Place::waiting)) {
     problem(who + (is_head ? ": waits behind itself" : ": is not the head of its group, yet not behind it"));
   }
@@ -264,23 +278,25 @@ void Verifier::check_group(const BirthKey& key, const HomeRecord& home, const Li
 
 void Verifier::check_index_rows() {
   each(Table::back, [&](std::string_view key, std::string_view value) {
-    const BirthKey birth = keys::read_birth(value);
+    const BirthKey birth = birth_at(value);
     const auto life = life_of(birth);
     if (!life || life->place != Place::back ||
         keys::back(life->role, life->priority, birth.sequence) != key) {
       problem(encode_id(birth) + ": a row in the return lane that is not its place");
     }
   });
-  each(Table::group, [&](std::string_view, std::string_view value) {
-    const BirthKey birth = keys::read_birth(value);
+  each(Table::group, [&](std::string_view key, std::string_view value) {
+    const BirthKey birth = birth_at(value);
     const auto life = life_of(birth);
-    if (!life || life->place != Place::waiting)
-      problem(encode_id(birth) + ": a group row, but it does not wait");
+    const auto home = home_of(birth);
+    const bool waits = life && home && life->place == Place::waiting;
+    if (!waits || keys::group(life->role, home->group, birth.sequence) != key) {
+      problem(encode_id(birth) + ": a group row, but it does not wait there");
+    }
   });
   each(Table::head, [&](std::string_view key, std::string_view value) {
-    const BirthKey birth = keys::read_birth(value);
-    const auto stored = row(Table::home, value);
-    const auto home = stored ? decode<HomeRecord>(*stored) : std::nullopt;
+    const BirthKey birth = birth_at(value);
+    const auto home = home_of(birth);
     const auto life = life_of(birth);
     const uint32_t role = life ? life->role : birth.role;
     const MessageState state = life ? state_of(*life) : MessageState::ready;
@@ -288,13 +304,15 @@ void Verifier::check_index_rows() {
       problem(encode_id(birth) + ": heads a group that it is not in, or has ended");
     }
   });
-  each(Table::unique, [&](std::string_view, std::string_view value) {
+  each(Table::unique, [&](std::string_view key, std::string_view value) {
     if (value.size() != keys::birth_bytes + 8) return problem("a damaged unique row");
-    if (keys::read_be(value, keys::birth_bytes, 8) != 0) return;
-    const auto life = life_of(keys::read_birth(value));
-    const bool fresh = !life && row(Table::home, value.substr(0, keys::birth_bytes));
-    if (!fresh && (!life || state_of(*life) > MessageState::claimed)) {
-      problem(encode_id(keys::read_birth(value)) + ": holds a unique key, but is gone or has ended");
+    if (number_at(value, keys::birth_bytes, 8) != 0) return;
+    const BirthKey birth = birth_at(value);
+    const auto life = life_of(birth);
+    const auto home = home_of(birth);
+    const bool live = home && (!life || state_of(*life) <= MessageState::claimed);
+    if (!live || keys::named(life ? life->role : birth.role, home->unique) != key) {
+      problem(encode_id(birth) + ": holds a unique key that is not its own, or is gone or has ended");
     }
   });
   check_schedules();
@@ -305,35 +323,35 @@ void Verifier::check_index_rows() {
 void Verifier::check_schedules() {
   const auto check_due = [&](std::string_view key, const BirthKey& birth, bool wall) {
     const auto life = life_of(birth);
-    const auto at_ms = static_cast<int64_t>(keys::read_be(key, 0, 8));
+    const auto at_ms = static_cast<int64_t>(number_at(key, 0, 8));
     if (!life || life->due_ms != at_ms || life->due_on_wall != wall ||
         state_of(*life) != MessageState::scheduled) {
       problem(encode_id(birth) + ": a row in a schedule that is not its time");
     }
   };
   each(Table::due_bus, [&](std::string_view key, std::string_view value) {
-    if (static_cast<int64_t>(keys::read_be(key, 0, 8)) < head_.due_bus_low)
+    if (static_cast<int64_t>(number_at(key, 0, 8)) < head_.due_bus_low)
       problem("a due row below the mark of due_bus");
-    check_due(key, keys::read_birth(value), false);
+    check_due(key, birth_at(value), false);
   });
   each(Table::due_wall, [&](std::string_view key, std::string_view value) {
     if (key.size() != 17) return problem("a damaged row in due_wall");
-    if (static_cast<int64_t>(keys::read_be(key, 0, 8)) < head_.due_wall_low)
+    if (static_cast<int64_t>(number_at(key, 0, 8)) < head_.due_wall_low)
       problem("a due row below the mark of due_wall");
     const auto kind = static_cast<keys::WallKind>(key[8]);
     if (kind == keys::WallKind::unique) {
       // One that has run out waits for its turn to be removed.
-      const bool over = static_cast<int64_t>(keys::read_be(key, 0, 8)) <= head_.wall_ms;
-      if (!over && !row(Table::unique, value)) problem("a row in due_wall for a unique key that nobody holds");
+      const bool over = static_cast<int64_t>(number_at(key, 0, 8)) <= head_.wall_ms;
+      if (!over && !row(Table::unique, value))
+        problem("a row in due_wall for a unique key that nobody holds");
       return;
     }
-    const BirthKey birth = keys::read_birth(value);
+    const BirthKey birth = birth_at(value);
     if (kind == keys::WallKind::due) return check_due(key, birth, true);
     const auto life = life_of(birth);
-    const auto stored = row(Table::home, value);
-    const auto home = stored ? decode<HomeRecord>(*stored) : std::nullopt;
+    const auto home = home_of(birth);
     const int64_t expire_ms = life ? life->expire_at_ms : home ? home->expire_at_ms : 0;
-    if (!home || expire_ms != static_cast<int64_t>(keys::read_be(key, 0, 8)) ||
+    if (!home || expire_ms != static_cast<int64_t>(number_at(key, 0, 8)) ||
         (life && state_of(*life) > MessageState::claimed)) {
       problem(encode_id(birth) + ": an expiry row that is not its own");
     }
@@ -345,7 +363,7 @@ void Verifier::check_claimed() {
   each(Table::claimed, [&](std::string_view key, std::string_view value) {
     const auto record = decode<ClaimedRecord>(value);
     if (!record || key.size() != 8) return problem("a damaged row of live claims");
-    if (keys::read_be(key, 0, 8) < head_.claimed_low) problem("a row of live claims below its mark");
+    if (number_at(key, 0, 8) < head_.claimed_low) problem("a row of live claims below its mark");
     uint64_t live = 0;
     for (const auto& [birth, token] : record->claims) {
       const auto life = life_of(birth);
@@ -365,7 +383,7 @@ void Verifier::check_ended() {
   each(Table::ended, [&](std::string_view key, std::string_view value) {
     const auto record = decode<EndedRecord>(value);
     if (!record) return problem("a damaged row for retention");
-    if (static_cast<int64_t>(keys::read_be(key, 0, 8)) < head_.ended_low)
+    if (static_cast<int64_t>(number_at(key, 0, 8)) < head_.ended_low)
       problem("a row for retention below its mark");
     for (const EndedItem& item : record->items) {
       ++items;
@@ -388,10 +406,10 @@ void Verifier::check_dead() {
   each(Table::dead, [&](std::string_view key, std::string_view value) {
     const auto record = decode<DeadRecord>(value);
     if (!record || key.size() != 8) return problem("a damaged row of a dead letter");
-    if (keys::read_be(key, 0, 8) < head_.dead_low) problem("a dead letter below the mark");
+    if (number_at(key, 0, 8) < head_.dead_low) problem("a dead letter below the mark");
     bytes += record->bytes;
     const auto life = life_of(record->key);
-    if (!life || life->place != Place::dead || life->dead_number != keys::read_be(key, 0, 8)) {
+    if (!life || life->place != Place::dead || life->dead_number != number_at(key, 0, 8)) {
       problem(encode_id(record->key) + ": among the dead letters, but not dead");
     }
   });
@@ -402,7 +420,7 @@ void Verifier::check_chronicle() {
   uint64_t bytes = 0;
   uint64_t expected = head_.first_event;
   each(Table::chronicle, [&](std::string_view key, std::string_view value) {
-    const uint64_t number = key.size() == 8 ? keys::read_be(key, 0, 8) : 0;
+    const uint64_t number = key.size() == 8 ? number_at(key, 0, 8) : 0;
     if (number != expected) problem("the chronicle has a gap before entry " + std::to_string(number));
     expected = number + 1;
     bytes += value.size();

@@ -77,34 +77,44 @@ bool Machine::serve_claim_wait(Wait& wait, Outbox& outbox, bool last_chance) {
 
 void Machine::serve_ready(Outbox& outbox) {
   while (!readied_.empty()) {
-    const std::string role = *readied_.begin();
-    readied_.erase(readied_.begin());
-    for (auto waiting = role_waits_.find(role); waiting != role_waits_.end();
-         waiting = role_waits_.find(role)) {
-      Wait& first = waits_.at(*waiting->second.begin());
-      if (!serve_claim_wait(first, outbox, false)) break;
+    // In order of arrival over all of these roles: who came first may take from any of his.
+    uint64_t first = UINT64_MAX;
+    for (auto role = readied_.begin(); role != readied_.end();) {
+      const auto waiting = role_waits_.find(*role);
+      if (waiting == role_waits_.end()) {
+        role = readied_.erase(role);
+        continue;
+      }
+      const std::set<uint64_t>& numbers = waiting->second;
+      first = std::min(first, PAWL_FAULT(waiters_newest_first) ? *numbers.rbegin() : *numbers.begin());
+      ++role;
     }
+    if (first == UINT64_MAX) break;
+    Wait& wait = waits_.at(first);
+    const std::vector<std::string> roles = wait.roles;
+    if (serve_claim_wait(wait, outbox, false)) continue;
+    // Nothing for him means nothing in any of his roles.
+    for (const std::string& role : roles) readied_.erase(role);
   }
-  if (!ended_sequences_.empty()) serve_results(outbox);
+  if (!ended_results_.empty()) serve_results(outbox);
   if (events_added_) serve_events(outbox);
 }
 
+void Machine::note_end(const BirthKey& key, const LifeRecord& life) {
+  if (result_waits_.count(key.sequence) == 0) return;
+  ended_results_.push_back(EndedResult{key.sequence, state_of(life), life.result});
+}
+
 void Machine::serve_results(Outbox& outbox) {
-  for (const uint64_t sequence : ended_sequences_) {
-    const auto waiting = result_waits_.find(sequence);
+  for (const EndedResult& end : std::exchange(ended_results_, {})) {
+    const auto waiting = result_waits_.find(end.sequence);
     if (waiting == result_waits_.end()) continue;
     const std::set<uint64_t> numbers = waiting->second;
     for (const uint64_t number : numbers) {
-      const Wait& wait = waits_.at(number);
-      if (auto message = load(wait.key)) {
-        write_result(*message, outbox.reply_to(wait.client));
-      } else {
-        outbox.reply_to(wait.client).nil();
-      }
+      write_result(end.state, end.result, outbox.reply_to(waits_.at(number).client));
       unpark(number);
     }
   }
-  ended_sequences_.clear();
 }
 
 void Machine::serve_events(Outbox& outbox) {
@@ -131,7 +141,7 @@ void Machine::end_waits(Outbox& outbox) {
         break;
       case WaitKind::result: {
         if (auto message = load(wait.key)) {
-          write_result(*message, outbox.reply_to(wait.client));
+          write_result(state_of(message->life), message->life.result, outbox.reply_to(wait.client));
         } else {
           outbox.reply_to(wait.client).nil();
         }
@@ -148,18 +158,26 @@ void Machine::end_waits(Outbox& outbox) {
 
 void Machine::load_windows(Outbox& outbox) {
   const std::set<uint64_t> numbers = loading_waits_;
-  for (const uint64_t number : numbers) serve_claim_wait(waits_.at(number), outbox, false);
+  std::set<std::string, std::less<>> loading;
+  for (const uint64_t number : numbers) {
+    Wait& wait = waits_.at(number);
+    // Whoever came earlier and still waits for one of these windows comes first.
+    const auto is_loading = [&](const std::string& role) { return loading.count(role) != 0; };
+    const bool behind = std::any_of(wait.roles.begin(), wait.roles.end(), is_loading);
+    if (!behind && serve_claim_wait(wait, outbox, false)) continue;
+    if (loading_waits_.count(number) != 0) loading.insert(wait.roles.begin(), wait.roles.end());
+  }
   if (!loading_waits_.empty()) more_work_ = true;
 }
 
-void Machine::write_result(Loaded& message, ReplyWriter& writer) {
-  const bool has_result = message.life.place == Place::done;
+void Machine::write_result(MessageState state, std::string_view result, ReplyWriter& writer) {
+  const bool has_result = state == MessageState::done && !result.empty();
   writer.map(has_result ? 2 : 1);
   writer.bulk("state");
-  writer.bulk(state_name(state_of(message.life)));
+  writer.bulk(state_name(state));
   if (!has_result) return;
   writer.bulk("result");
-  writer.bulk(message.life.result);
+  writer.bulk(result);
 }
 
 Applied Machine::apply_get_result(ClientId client, const op::GetResult& get, Outbox& outbox) {
@@ -172,7 +190,7 @@ Applied Machine::apply_get_result(ClientId client, const op::GetResult& get, Out
   const bool going =
       state == MessageState::scheduled || state == MessageState::ready || state == MessageState::claimed;
   if (!going || get.wait_ms.value_or(0) == 0) {
-    write_result(*message, outbox.reply_to(client));
+    write_result(state, message->life.result, outbox.reply_to(client));
     return Applied::replied;
   }
   Wait& wait = park(client, WaitKind::result, *get.wait_ms);
@@ -209,7 +227,7 @@ bool Machine::write_events(uint64_t after, size_t count, std::string_view kind, 
   view_.scan(Table::chronicle, keys::number(next + 1), "", [&](std::string_view key, std::string_view value) {
     auto event = decode<EventRecord>(value);
     if (!event) {
-      damaged_ = true;
+      damage("an entry of the chronicle");
       return false;
     }
     bytes += value.size() + 64;

@@ -1,5 +1,6 @@
 #include "bus/server/connection.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -49,9 +50,16 @@ ReadOutcome Connection::read_once() {
   return would_block(errno) ? ReadOutcome::nothing : ReadOutcome::broken;
 }
 
+// The kernel takes bytes for a peer that has closed as well; a claim among them would be lost on it.
+bool Connection::peer_has_gone() const {
+  pollfd state{socket_, POLLRDHUP, 0};
+  return ::poll(&state, 1, 0) > 0;
+}
+
 bool Connection::write_once() {
   const std::string_view bytes = replies.to_send();
   if (bytes.empty()) return true;
+  if (replies.hands_out_claims() && peer_has_gone()) return false;
   const ssize_t count = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
   if (count < 0) return would_block(errno);
   replies.sent(static_cast<size_t>(count));

@@ -37,6 +37,8 @@ class Connection final : public Client {
   int64_t connected_at = 0;  // monotonic ms
 
  private:
+  bool peer_has_gone() const;
+
   void* server_;
   int socket_;
   bool closed_ = false;

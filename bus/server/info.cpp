@@ -12,9 +12,11 @@
 namespace pawl::server {
 namespace {
 
+const std::chrono::steady_clock::time_point process_start = std::chrono::steady_clock::now();
+
 int64_t uptime_seconds() {
-  static const auto start = std::chrono::steady_clock::now();
-  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - start).count();
+  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - process_start)
+      .count();
 }
 
 uint64_t resident_bytes() {

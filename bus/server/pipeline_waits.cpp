@@ -216,6 +216,8 @@ void Pipeline::resume_parked() {
 
 // Waits end in time also while there is no bus to end them, and long reads go on.
 bool Pipeline::end_turn_without_bus() {
+  // A bus that failed is gone with the next turn.
+  if (engine_.abandoned()) return engine_.in_flight() == 0;
   if (parked_ == 0 || engine_.mode() == EngineMode::serving) return false;
   core::Bus* readable = engine_.bus();
   if (readable != nullptr && has_room(protocol::flag_write)) {

@@ -43,6 +43,7 @@ class ReplyQueue {
   bool holds() const { return !segments_.empty(); }
   bool idle() const { return sent_ == bytes_.size(); }
   size_t bytes() const { return bytes_.size() - sent_; }
+  bool hands_out_claims() const { return !claims_.empty(); }
   // Claims whose replies the kernel did not take.
   std::vector<HandedOut> undelivered() const;
 

@@ -31,14 +31,17 @@ uv_handle_t* handle_of(Handle& handle) {
 Server::Server(ServerOptions options, core::BusConfig config, OpenBackend open_backend)
     : options_(std::move(options)), config_(std::move(config)), open_backend_(std::move(open_backend)) {}
 
+Status check_options(const ServerOptions& options) {
+  if (!options.tcp || is_loopback(*options.tcp) || !options.password.empty()) return {};
+  return make_error(Code::badarg,
+                    "refusing to listen on " + to_text(*options.tcp) +
+                        " without a password: anyone who reaches it could take the work; set [bus] "
+                        "password, or listen on 127.0.0.1");
+}
+
 Result<std::unique_ptr<Server>> Server::open(ServerOptions options, core::BusConfig config,
                                              OpenBackend open_backend) {
-  if (options.tcp && !is_loopback(*options.tcp) && options.password.empty()) {
-    return make_error(Code::badarg,
-                      "refusing to listen on " + to_text(*options.tcp) +
-                          " without a password: anyone who reaches it could take the work; set [bus] "
-                          "password, or listen on 127.0.0.1");
-  }
+  if (const Status status = check_options(options); !status.ok()) return status.error();
   std::unique_ptr<Server> server(new Server(std::move(options), std::move(config), std::move(open_backend)));
   if (const Status status = server->start(); !status.ok()) return status.error();
   return server;
@@ -57,6 +60,10 @@ Instant Server::now() const {
 void Server::turn() {
   const Instant instant = now();
   turn_ms_ = instant.mono_ms;
+  // Woken long after the time that was asked for: the process hung. What has arrived meanwhile may not have
+  // been read yet, and comes before any sweep; the next turn follows at once.
+  constexpr int64_t late_ms = 20;
+  const bool late = wake_ms_ != 0 && turn_ms_ > wake_ms_ + late_ms;
   if (stop_wanted_.load(std::memory_order_relaxed)) begin_drain();
   pipeline_->begin_turn(instant);
   verifier_->poll(*pipeline_);
@@ -66,7 +73,7 @@ void Server::turn() {
     if (pipeline_->run_commands(*connection)) add_ready(*connection);
     pipeline_->mark_dirty(*connection);
   }
-  const bool again = pipeline_->end_turn(draining_);
+  const bool again = pipeline_->end_turn(draining_ || late) || late;
   flush();
   if (pipeline_->wait_for_small_commit()) {
     pipeline_->begin_turn(now());
@@ -127,6 +134,7 @@ void Server::arm(bool again) {
   std::optional<int64_t> next = pipeline_->next_wakeup_ms();
   constexpr int64_t drain_step_ms = 10;
   if (draining_) next = std::min(next.value_or(turn_ms_ + drain_step_ms), turn_ms_ + drain_step_ms);
+  wake_ms_ = again ? 0 : next.value_or(0);
   if (!next) {
     uv_timer_stop(&wakeup_);
     return;

@@ -29,9 +29,11 @@ namespace pawl::server {
 struct ServerOptions {
   std::optional<Address> tcp;  // port 0: any
   std::optional<std::string> unix_path;
-  std::string password;  // asked of every connection; needed for a TCP address that is not loopback
+  std::string password;         // asked of every connection; needed for a TCP address that is not loopback
   bool handle_signals = false;  // SIGTERM and SIGINT drain, a second one exits at once
-  long commit_wait_us = 0;      // see PipelineOptions
+  // See PipelineOptions. Measured: twice the throughput of going on at once, since then all clients
+  // ride each batch; a disk that hangs costs this much once.
+  long commit_wait_us = 2000;
 
   // Bounds; the defaults are those of limits.h.
   size_t connections_max = limits::connections_default;
@@ -44,6 +46,9 @@ struct ServerOptions {
   // Both clocks, once a turn; the system's when empty.
   std::function<Instant()> clock;
 };
+
+// BADARG when the options do not go together, whatever the machine is like.
+Status check_options(const ServerOptions& options);
 
 // Everything but stop() belongs to the thread that calls run().
 class Server {
@@ -119,6 +124,7 @@ class Server {
   bool draining_ = false;
   int drain_turns_ = 0;
   int64_t drain_since_ms_ = 0;
+  int64_t wake_ms_ = 0;  // when the loop was to wake, had nothing come in; 0: at once
   int64_t turn_ms_ = 0;  // monotonic, of the turn that runs
 };
 

@@ -41,53 +41,7 @@ bool Session::allowed_in_multi(const protocol::Command& command) {
 
 bool Session::run(Client& client, const protocol::SessionCommand& command) {
   const Args args = command.args;
-  const auto bulk = [&](std::string_view text) {
-    pipeline_.answer(client, [&](RespWriter& writer) { writer.bulk(text); });
-  };
   switch (command.kind) {
-    case SessionKind::ping:
-      ping(client, args);
-      break;
-    case SessionKind::echo:
-      bulk(args[0]);
-      break;
-    case SessionKind::hello:
-      hello(client, args);
-      break;
-    case SessionKind::auth:
-      auth(client, args);
-      break;
-    case SessionKind::select:
-      ok(client);
-      break;
-    case SessionKind::client_setname:
-      client.name = std::string(args[0]);
-      ok(client);
-      break;
-    case SessionKind::client_getname:
-      bulk(client.name);
-      break;
-    case SessionKind::client_setinfo:
-      if (same_word(args[0], "LIB-NAME")) client.library = std::string(args[1]);
-      ok(client);
-      break;
-    case SessionKind::client_id:
-      pipeline_.answer(client, [&](RespWriter& writer) { writer.integer(static_cast<int64_t>(client.id)); });
-      break;
-    case SessionKind::command:
-      pipeline_.answer(client, [&](RespWriter& writer) { protocol::write_command_reply(writer, args); });
-      break;
-    case SessionKind::config_get:
-      // Nothing of redis's configuration exists here; stock clients take that for an answer.
-      pipeline_.answer(client, [](RespWriter& writer) { writer.map(0); });
-      break;
-    case SessionKind::reset:
-      reset(client);
-      break;
-    case SessionKind::quit:
-      ok(client);
-      client.close_after_replies = true;
-      break;
     case SessionKind::multi:
       multi(client);
       break;
@@ -111,21 +65,83 @@ bool Session::run(Client& client, const protocol::SessionCommand& command) {
     case SessionKind::publish:
       publish(client, args);
       break;
-    case SessionKind::commitseq:
-      pipeline_.answer(client, [&](RespWriter& writer) {
-        writer.array(2);
-        writer.integer(static_cast<int64_t>(client.last_sequence));
-        writer.integer(client.last_position);
-      });
-      break;
     case SessionKind::verify:
       return verify(client);
     case SessionKind::shutdown:
       ok(client);
       options_.shutdown();
       break;
+    case SessionKind::ping:
+    case SessionKind::echo:
+    case SessionKind::hello:
+    case SessionKind::auth:
+    case SessionKind::select:
+    case SessionKind::client_setname:
+    case SessionKind::client_getname:
+    case SessionKind::client_setinfo:
+    case SessionKind::client_id:
+    case SessionKind::command:
+    case SessionKind::config_get:
+    case SessionKind::reset:
+    case SessionKind::quit:
+    case SessionKind::commitseq:
+      about_connection(client, command);
+      break;
   }
   return true;
+}
+
+void Session::about_connection(Client& client, const protocol::SessionCommand& command) {
+  const Args args = command.args;
+  const auto say = [&](const auto& write) { pipeline_.answer(client, write); };
+  switch (command.kind) {
+    case SessionKind::ping:
+      return ping(client, args);
+    case SessionKind::echo:
+      return say([&](RespWriter& writer) { writer.bulk(args[0]); });
+    case SessionKind::hello:
+      return hello(client, args);
+    case SessionKind::auth:
+      return auth(client, args);
+    case SessionKind::client_setname:
+      client.name = std::string(args[0]);
+      return ok(client);
+    case SessionKind::client_getname:
+      return say([&](RespWriter& writer) { writer.bulk(client.name); });
+    case SessionKind::client_setinfo:
+      if (same_word(args[0], "LIB-NAME")) client.library = std::string(args[1]);
+      return ok(client);
+    case SessionKind::client_id:
+      return say([&](RespWriter& writer) { writer.integer(static_cast<int64_t>(client.id)); });
+    case SessionKind::command:
+      return say([&](RespWriter& writer) { protocol::write_command_reply(writer, args); });
+    case SessionKind::config_get:
+      // Nothing of redis's configuration exists here; stock clients take that for an answer.
+      return say([](RespWriter& writer) { writer.map(0); });
+    case SessionKind::reset:
+      return reset(client);
+    case SessionKind::quit:
+      client.close_after_replies = true;
+      return ok(client);
+    case SessionKind::commitseq:
+      return say([&](RespWriter& writer) {
+        writer.array(2);
+        writer.integer(static_cast<int64_t>(client.last_sequence));
+        writer.integer(client.last_position);
+      });
+    case SessionKind::select:
+    case SessionKind::multi:
+    case SessionKind::exec:
+    case SessionKind::discard:
+    case SessionKind::subscribe:
+    case SessionKind::psubscribe:
+    case SessionKind::unsubscribe:
+    case SessionKind::punsubscribe:
+    case SessionKind::publish:
+    case SessionKind::verify:
+    case SessionKind::shutdown:
+      return ok(client);
+  }
 }
 
 void Session::ok(Client& client) {

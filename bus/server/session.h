@@ -38,6 +38,7 @@ class Session {
  private:
   using Args = protocol::Args;
 
+  void about_connection(Client& client, const protocol::SessionCommand& command);
   void ping(Client& client, Args args);
   void hello(Client& client, Args args);
   void auth(Client& client, Args args);
@@ -55,7 +56,6 @@ class Session {
   Pipeline& pipeline_;
   Verifier& verifier_;
   SessionOptions options_;
-  int64_t started_mono_ms_ = 0;
 };
 
 }  // namespace pawl::server

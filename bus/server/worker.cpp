@@ -38,7 +38,10 @@ bool Worker::take_done() {
 
 bool Worker::wait_done(long microseconds) {
   std::unique_lock<std::mutex> lock(mutex_);
-  return ended_.wait_for(lock, std::chrono::microseconds(microseconds), [this] { return done_; });
+  awaited_ = true;
+  const bool done = ended_.wait_for(lock, std::chrono::microseconds(microseconds), [this] { return done_; });
+  awaited_ = false;
+  return done;
 }
 
 void Worker::loop() {
@@ -53,8 +56,11 @@ void Worker::loop() {
     job = nullptr;  // what it holds is let go before the owner is told
     lock.lock();
     done_ = true;
-    ended_.notify_one();
-    notify_();
+    if (awaited_) {
+      ended_.notify_one();
+    } else {
+      notify_();
+    }
   }
 }
 

@@ -24,7 +24,8 @@ class Worker {
   bool busy() const { return busy_; }
   // True once for each job that ended.
   bool take_done();
-  // Blocks until the job ended, `microseconds` at most. True: it ended; take_done() will say so.
+  // Blocks until the job ended, `microseconds` at most. True: it ended; take_done() will say so, and
+  // nobody is notified.
   bool wait_done(long microseconds);
 
  private:
@@ -38,6 +39,7 @@ class Worker {
   std::function<void()> job_;
   bool done_ = false;
   bool stop_ = false;
+  bool awaited_ = false;  // the owner is in wait_done
   std::thread thread_;
 };
 

@@ -18,8 +18,8 @@ enum class Family : uint8_t { meta, home, life, blob, index, invocation, chronic
 constexpr size_t family_count = 7;
 
 // Stored in the database's manifest: never rename one.
-constexpr std::array<std::string_view, family_count> family_names = {"meta",  "home",       "life",     "blob",
-                                                                     "index", "invocation", "chronicle"};
+constexpr std::array<std::string_view, family_count> family_names = {
+    "meta", "home", "life", "blob", "index", "invocation", "chronicle"};
 
 constexpr std::string_view family_name(Family family) { return family_names[static_cast<size_t>(family)]; }
 
@@ -29,10 +29,14 @@ constexpr Family family_of(core::Table table) {
     case core::Table::role:
     case core::Table::count:
     case core::Table::mark:
-    case core::Table::daemon: return Family::meta;
-    case core::Table::home: return Family::home;
-    case core::Table::life: return Family::life;
-    case core::Table::blob: return Family::blob;
+    case core::Table::daemon:
+      return Family::meta;
+    case core::Table::home:
+      return Family::home;
+    case core::Table::life:
+      return Family::life;
+    case core::Table::blob:
+      return Family::blob;
     case core::Table::back:
     case core::Table::due_bus:
     case core::Table::due_wall:
@@ -41,9 +45,12 @@ constexpr Family family_of(core::Table table) {
     case core::Table::unique:
     case core::Table::claimed:
     case core::Table::ended:
-    case core::Table::dead: return Family::index;
-    case core::Table::invocation: return Family::invocation;
-    case core::Table::chronicle: return Family::chronicle;
+    case core::Table::dead:
+      return Family::index;
+    case core::Table::invocation:
+      return Family::invocation;
+    case core::Table::chronicle:
+      return Family::chronicle;
   }
   return Family::meta;
 }

@@ -11,6 +11,7 @@
 #include "bus/store/directory_lock.h"
 #include "bus/store/families.h"
 #include "bus/store/rocks_store.h"
+#include "bus/store/stall_watch.h"
 #include "bus/store/wal_proof.h"
 #include "bus/store/witness.h"
 
@@ -30,6 +31,7 @@ struct Database {
   bool read_only = false;
   std::unique_ptr<DirectoryLock> lock;  // falls last
   std::unique_ptr<WalProof> proof;
+  std::shared_ptr<StallWatch> stalls;
   std::unique_ptr<rocksdb::DB> db;
   std::vector<rocksdb::ColumnFamilyHandle*> handles;  // owned by db; "default" first
   std::array<rocksdb::ColumnFamilyHandle*, family_count> families{};

@@ -151,13 +151,15 @@ class RocksStore : public Store {
     return chain_;
   }
 
+  bool writes_are_delayed() const { return database_->stalls->delayed(); }
+
  private:
   Status write_durably(const core::Batch& batch) {
     rocksdb::WriteBatch rows(batch.rows.size() + batch.row_count * 4 + write_batch_overhead_bytes);
     std::string stored;
     bool accepted = true;
-    const bool whole = batch.for_each(
-        [&](core::Table table, std::string_view key, std::optional<std::string_view> value) {
+    const bool whole =
+        batch.for_each([&](core::Table table, std::string_view key, std::optional<std::string_view> value) {
           family_key(table, key, stored);
           auto* family = database_->family(family_of(table));
           const auto status =
@@ -205,6 +207,11 @@ uint64_t Database::current_log() const {
 }
 
 std::string database_path(const std::string& directory) { return directory + "/db"; }
+
+bool writes_are_delayed(const Store& store) {
+  const auto* rocks = dynamic_cast<const RocksStore*>(&store);
+  return rocks != nullptr && rocks->writes_are_delayed();
+}
 
 Result<std::unique_ptr<Store>> open_rocks_store(const RocksOptions& options) {
   auto database = open_database(options);

@@ -45,4 +45,9 @@ struct RocksOptions {
 // The directory stays locked until the store and all its snapshots are gone.
 Result<std::unique_ptr<Store>> open_rocks_store(const RocksOptions& options);
 
+// True while RocksDB delays or stops writes because flushes or compactions lag: a write() now may
+// block for long, so it does not belong on the loop's thread. Always false for other stores.
+// Thread: any.
+bool writes_are_delayed(const Store& store);
+
 }  // namespace pawl::store

@@ -64,12 +64,16 @@ WalRecord read_wal_record(const rocksdb::WriteBatch& record) {
 
 std::string chain_break(const std::optional<core::ChainLink>& last, const WalRecord& next) {
   switch (next.kind) {
-    case WalRecord::Kind::format: return {};
-    case WalRecord::Kind::foreign: return "a record that is no batch of the bus";
-    case WalRecord::Kind::newer: return "a batch written by a newer pawl";
+    case WalRecord::Kind::format:
+      return {};
+    case WalRecord::Kind::foreign:
+      return "a record that is no batch of the bus";
+    case WalRecord::Kind::newer:
+      return "a batch written by a newer pawl (use that version)";
     case WalRecord::Kind::forged:
       return "batch " + std::to_string(next.link.sequence) + ", whose rows do not match its hash";
-    case WalRecord::Kind::batch: break;
+    case WalRecord::Kind::batch:
+      break;
   }
   if (!last || (next.link.sequence == last->sequence + 1 && next.link.previous == last->hash)) return {};
   return "batch " + std::to_string(next.link.sequence) + ", which does not follow batch " +

@@ -172,11 +172,11 @@ Error lost(const LogRepair& what, const Survey& survey) {
   const uint64_t next = survey.last ? survey.last->sequence + 1 : 1;
   if (survey.behind_first <= next) return make_error(Code::err, place + "it holds " + survey.reason + backup);
   const uint64_t to = survey.behind_first - 1;
-  const std::string missing = to == next ? "batch " + std::to_string(to) + " is missing"
-                                         : "batches " + std::to_string(next) + " to " + std::to_string(to) +
-                                               " are missing";
-  return make_error(Code::err, place + missing + ", answered ones up to " + std::to_string(survey.behind_last) +
-                                   " follow" + backup);
+  const std::string missing =
+      to == next ? "batch " + std::to_string(to) + " is missing"
+                 : "batches " + std::to_string(next) + " to " + std::to_string(to) + " are missing";
+  return make_error(Code::err, place + missing + ", answered ones up to " +
+                                   std::to_string(survey.behind_last) + " follow" + backup);
 }
 
 // Keeps a copy and cuts.
@@ -191,8 +191,8 @@ Result<LogRepaired> cut_tail(const LogRepair& what, const std::string& file, siz
   const auto copy = keep_copy(what, file, *bytes);
   if (!copy.ok()) return copy.error();
   if (const Status done = cut(file, sound); !done.ok()) return done.error();
-  return LogRepaired{true, "cut " + std::to_string(bytes->size() - sound) + " torn bytes off " + file + " after " +
-                               after + "; the damaged file is kept as " + *copy};
+  return LogRepaired{true, "cut " + std::to_string(bytes->size() - sound) + " torn bytes off " + file +
+                               " after " + after + "; the damaged file is kept as " + *copy};
 }
 
 }  // namespace

@@ -47,8 +47,9 @@ Result<std::optional<Witness>> read_witness(const std::string& directory) {
   const auto log = take_line(text, log_word);
   const auto sequence = take_line(text, sequence_word);
   if (!log || !sequence) {
-    return make_error(Code::err, path + " is damaged; it guards against a lost log: restore the directory "
-                                        "from a backup, or remove the file to open without that guard");
+    return make_error(Code::err, path +
+                                     " is damaged; it guards against a lost log: restore the directory "
+                                     "from a backup, or remove the file to open without that guard");
   }
   return std::optional<Witness>(Witness{*log, *sequence});
 }
@@ -60,8 +61,8 @@ Status write_witness(const std::string& directory, const Witness& witness) {
                            std::string(sequence_word) + std::to_string(witness.sequence) + "\n";
   const int fd = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   if (fd < 0) return file_error("create", fresh);
-  const bool written = ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
-                       ::fdatasync(fd) == 0;
+  const bool written =
+      ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fdatasync(fd) == 0;
   if (!written) {
     const Error error = file_error("write", fresh);
     ::close(fd);

@@ -27,16 +27,45 @@ std::string refused(const Words& argv) {
 }  // namespace
 
 TEST_CASE("arguments: a payload arrives as it was typed") {
-  const std::string payloads[] = {
-      "[1,2]",      "[]",         "[[a],[b]]", "{\"a\":1}",  "{\"a\":[1,2]}", "",          " ",        "a b",
-      "'quoted'",   "\"q\"",      "a,b",       "-5",         "-",             "@file",     "--",       "-x",
-      "--help",     "--json",     "push",      "status",     "%s\\n",         "\xff\xfe", "\x01" "0", "=",
-      "--lines=[a]", "line\nline", "[1,2",      "1,2]",       "#",             "a=b",       "ünïcödé",  "help"};
+  const std::string payloads[] = {"[1,2]",
+                                  "[]",
+                                  "[[a],[b]]",
+                                  "{\"a\":1}",
+                                  "{\"a\":[1,2]}",
+                                  "",
+                                  " ",
+                                  "a b",
+                                  "'quoted'",
+                                  "\"q\"",
+                                  "a,b",
+                                  "-5",
+                                  "-",
+                                  "@file",
+                                  "--",
+                                  "-x",
+                                  "--help",
+                                  "--json",
+                                  "push",
+                                  "status",
+                                  "%s\\n",
+                                  "\xff\xfe",
+                                  "\x01"
+                                  "0",
+                                  "=",
+                                  "--lines=[a]",
+                                  "line\nline",
+                                  "[1,2",
+                                  "1,2]",
+                                  "#",
+                                  "a=b",
+                                  "ünïcödé",
+                                  "help"};
   for (const std::string& payload : payloads) {
     INFO(payload);
     const Arguments behind_dashes = parsed({"push", "role", "--", payload});
     CHECK(behind_dashes.words == Words{"role", payload});
-    const bool needs_dashes = payload.size() > 1 && payload[0] == '-' && !(payload[1] >= '0' && payload[1] <= '9');
+    const bool needs_dashes =
+        payload.size() > 1 && payload[0] == '-' && !(payload[1] >= '0' && payload[1] <= '9');
     if (needs_dashes) continue;
     CHECK(parsed({"push", "role", payload}).words == Words{"role", payload});
     CHECK(parsed({"push", "role", payload, "--priority", "7"}).words == Words{"role", payload});
@@ -45,7 +74,17 @@ TEST_CASE("arguments: a payload arrives as it was typed") {
 }
 
 TEST_CASE("arguments: an option's value arrives as it was typed") {
-  const std::string values[] = {"[1,2]", "{\"a\":1}", "", "-x", "--json", "a=b", "push", "\x01" "7", "a,b", "-5"};
+  const std::string values[] = {"[1,2]",
+                                "{\"a\":1}",
+                                "",
+                                "-x",
+                                "--json",
+                                "a=b",
+                                "push",
+                                "\x01"
+                                "7",
+                                "a,b",
+                                "-5"};
   for (const std::string& value : values) {
     INFO(value);
     const Arguments spaced = parsed({"fail", "id", "token", "--text", value});
@@ -70,7 +109,8 @@ TEST_CASE("arguments: global options before and after the command") {
 }
 
 TEST_CASE("arguments: --timeout behind exec is the command's, before it the bus's") {
-  const Arguments arguments = parsed({"--timeout", "2s", "exec", "a", "b", "--timeout", "9s", "-j", "4", "--", "sh", "-c", "--timeout 1s"});
+  const Arguments arguments = parsed(
+      {"--timeout", "2s", "exec", "a", "b", "--timeout", "9s", "-j", "4", "--", "sh", "-c", "--timeout 1s"});
   CHECK(arguments.timeout_ms == 2000);
   CHECK(arguments.number("timeout") == 9000);
   CHECK(arguments.number("jobs") == 4);
@@ -166,9 +206,10 @@ TEST_CASE("arguments: every mistake is exit 2 and says what to do") {
 }
 
 TEST_CASE("arguments: help is for stdout and exit 0, and knows only what there is") {
-  for (const Words& argv : {Words{"--help"}, Words{"-h"}, Words{"help"}, Words{"push", "--help"}, Words{"push", "-h", "x"},
-                            Words{"help", "dead", "list"}, Words{"dead", "--help"}, Words{"dead", "list", "--help"},
-                            Words{"exec", "--help"}, Words{"push", "--help", "--nonsense"}}) {
+  for (const Words& argv :
+       {Words{"--help"}, Words{"-h"}, Words{"help"}, Words{"push", "--help"}, Words{"push", "-h", "x"},
+        Words{"help", "dead", "list"}, Words{"dead", "--help"}, Words{"dead", "list", "--help"},
+        Words{"exec", "--help"}, Words{"push", "--help", "--nonsense"}}) {
     const auto outcome = parse_arguments(argv);
     INFO(outcome.text);
     CHECK_FALSE(outcome.arguments.has_value());

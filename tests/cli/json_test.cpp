@@ -56,8 +56,17 @@ TEST_CASE("json: a payload that is no UTF-8 comes back byte for byte") {
 TEST_CASE("json: UTF-8 is judged strictly") {
   const char* good[] = {"", "a", "ü", "€", "😀", "\xef\xbf\xbf", "\xf4\x8f\xbf\xbf"};
   for (const char* text : good) CHECK(is_utf8(text));
-  const char* bad[] = {"\x80",         "\xc0\x80",         "\xc1\xbf",         "\xc3",     "\xe0\x80\x80", "\xed\xa0\x80",
-                       "\xf0\x80\x80\x80", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "a\xff",   "\xe2\x82"};
+  const char* bad[] = {"\x80",
+                       "\xc0\x80",
+                       "\xc1\xbf",
+                       "\xc3",
+                       "\xe0\x80\x80",
+                       "\xed\xa0\x80",
+                       "\xf0\x80\x80\x80",
+                       "\xf4\x90\x80\x80",
+                       "\xf5\x80\x80\x80",
+                       "a\xff",
+                       "\xe2\x82"};
   for (const char* text : bad) CHECK_FALSE(is_utf8(text));
 }
 
@@ -78,9 +87,11 @@ TEST_CASE("json: replies by shape") {
        Reply::make_text("headers"), headers, Reply::make_text("invocations"), Reply::make_array({invocation}),
        Reply::make_text("later"), Reply::make_array({Reply::make_integer(1), Reply::make_integer(2)}),
        Reply::make_text("none"), Reply::make_nil()});
-  CHECK(dump(map_to_json(message)) ==
-        R"({"id":"a1","payload":{"base64":"/w=="},"headers":{"k":"v"},"invocations":[{"delivery":1}],"later":[1,2],"none":null})");
-  CHECK(dump(maps_to_json(Reply::make_array({invocation, invocation}))) == R"([{"delivery":1},{"delivery":1}])");
+  CHECK(
+      dump(map_to_json(message)) ==
+      R"({"id":"a1","payload":{"base64":"/w=="},"headers":{"k":"v"},"invocations":[{"delivery":1}],"later":[1,2],"none":null})");
+  CHECK(dump(maps_to_json(Reply::make_array({invocation, invocation}))) ==
+        R"([{"delivery":1},{"delivery":1}])");
   const Reply no_headers = Reply::make_array({Reply::make_text("headers"), Reply::make_array({})});
   CHECK(dump(map_to_json(no_headers)) == R"({"headers":{}})");
 }

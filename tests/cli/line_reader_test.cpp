@@ -1,9 +1,9 @@
 #include "cli/line_reader.h"
 
+#include <unistd.h>
 #include <catch2/catch.hpp>
 #include <cstdio>
 #include <cstdlib>
-#include <unistd.h>
 
 using pawl::cli::LineReader;
 

@@ -34,7 +34,9 @@ TEST_CASE("outcome: success keeps stdout, failure the tail of stderr") {
   ended.code = 1;
   const Outcome bad = outcome_of(ended, {}, 0);
   CHECK(bad.error_text == "warning");
-  ended.error_tail = "\x82\xac" "cut char\n\n";
+  ended.error_tail =
+      "\x82\xac"
+      "cut char\n\n";
   CHECK(outcome_of(ended, {}, 0).error_text == "cut char");
 }
 
@@ -86,9 +88,9 @@ TEST_CASE("report: lines of descriptor 3") {
   CHECK(report.note == "half");
   CHECK(report.error_class == "auth");
   CHECK(report.retry_in_ms == 1500);
-  for (const char* bad : {"", "nope", "[]", "1", R"({"tokens": -1})", R"({"tokens": "5"})", R"({"progress": 101})",
-                          R"({"cost_usd": 1e300})", R"({"class": "odd"})", R"({"class": 1})", R"({"note": 1})",
-                          R"({"tokens": 7, "progress": 101})"}) {
+  for (const char* bad : {"", "nope", "[]", "1", R"({"tokens": -1})", R"({"tokens": "5"})",
+                          R"({"progress": 101})", R"({"cost_usd": 1e300})", R"({"class": "odd"})",
+                          R"({"class": 1})", R"({"note": 1})", R"({"tokens": 7, "progress": 101})"}) {
     INFO(bad);
     CHECK_FALSE(take_report_line(bad, &report).ok());
   }

@@ -2,8 +2,8 @@
 
 #include <catch2/catch.hpp>
 
-#include "cli/exit_codes.h"
 #include "cli/difference.h"
+#include "cli/exit_codes.h"
 
 using namespace pawl::cli;
 
@@ -13,10 +13,10 @@ TEST_CASE("exit codes: every error of the bus has its own") {
     Code code;
     int exit;
   };
-  const Row rows[] = {{Code::err, 1},   {Code::frozen, 3}, {Code::quota, 5},    {Code::paused, 5},
-                      {Code::open, 5},  {Code::busy, 5},   {Code::lost, 6},     {Code::state, 1},
-                      {Code::notfound, 4}, {Code::badarg, 2}, {Code::toobig, 2},   {Code::noauth, 8},
-                      {Code::denied, 8}, {Code::readonly, 1}, {Code::notleader, 1}, {Code::execabort, 1}};
+  const Row rows[] = {{Code::err, 1},      {Code::frozen, 3},   {Code::quota, 5},     {Code::paused, 5},
+                      {Code::open, 5},     {Code::busy, 5},     {Code::lost, 6},      {Code::state, 1},
+                      {Code::notfound, 4}, {Code::badarg, 2},   {Code::toobig, 2},    {Code::noauth, 8},
+                      {Code::denied, 8},   {Code::readonly, 1}, {Code::notleader, 1}, {Code::execabort, 1}};
   for (const Row& row : rows) CHECK(exit_code_of(row.code) == row.exit);
 }
 
@@ -84,8 +84,12 @@ TEST_CASE("values: nothing that a stranger wrote drives the terminal") {
                       {std::string("\0", 1), "\\x00"},
                       {"\x7f", "\\x7f"},
                       {"\xff\xfe", "\\xff\\xfe"},
-                      {"\xc2\x9b" "31m", "\\u{009b}31m"},
-                      {"\xe2\x80\xae" "evil", "\\u{202e}evil"},
+                      {"\xc2\x9b"
+                       "31m",
+                       "\\u{009b}31m"},
+                      {"\xe2\x80\xae"
+                       "evil",
+                       "\\u{202e}evil"},
                       {"\xc0\x80", "\\xc0\\x80"},
                       {"\xe2\x82", "\\xe2\\x82"}};
   for (const Row& row : rows) CHECK(printable(row.bytes) == row.shown);

@@ -34,9 +34,10 @@ TEST_CASE("reply: error lines are taken apart") {
 }
 
 TEST_CASE("reply: fields of a flat map") {
-  const Reply map = Reply::make_array({Reply::make_text("id"), Reply::make_text("a1"), Reply::make_text("count"),
-                                       Reply::make_integer(7), Reply::make_text("nothing"), Reply::make_nil(),
-                                       Reply::make_text("digits"), Reply::make_text("42"), Reply::make_text("odd")});
+  const Reply map =
+      Reply::make_array({Reply::make_text("id"), Reply::make_text("a1"), Reply::make_text("count"),
+                         Reply::make_integer(7), Reply::make_text("nothing"), Reply::make_nil(),
+                         Reply::make_text("digits"), Reply::make_text("42"), Reply::make_text("odd")});
   CHECK(map.text_of("id") == "a1");
   CHECK(map.text_of("count") == "7");
   CHECK(map.int_of("count") == 7);

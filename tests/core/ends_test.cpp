@@ -12,13 +12,13 @@ const char* const every_state = R"(
     push r s delay=50000      | scheduled
     push r c pri=9            | claimed
     push r o pri=9            | done
-    push r d pri=9            | dead
+    push r d pri=9            | died
     push r x delay=1000000    | cancelled
     push r e expire=1         | expired
     push r y                  | ready
-    claim w r n=3             | claimed done dead
+    claim w r n=3             | claimed done died
     ack done                  | OK
-    fail dead bad_input x     | state=dead
+    fail died bad_input x     | state=dead
     cancel cancelled          | cancelled
     +1ms
     role r                    | scheduled=1 ready=1 claimed=1 done=1 dead=1 cancelled=1 expired=1
@@ -31,7 +31,7 @@ TEST_CASE("cancel in every state") {
     cancel claimed why        | claimed
     cancel claimed again      | claimed
     cancel done               | done
-    cancel dead               | dead
+    cancel died               | dead
     cancel cancelled          | cancelled
     cancel expired            | expired
     cancel ?                  | !NOTFOUND
@@ -52,7 +52,7 @@ TEST_CASE("move in every state") {
     move ready pri=1          | OK
     move claimed pri=1        | !STATE
     move done pri=1           | !STATE
-    move dead to=q            | !STATE
+    move died to=q            | !STATE
     move cancelled pri=1      | !STATE
     move expired to=q         | !STATE
     move ? pri=1              | !NOTFOUND
@@ -254,7 +254,7 @@ TEST_CASE("a role is dropped only when nothing is left to do in it") {
     list r done                | none
     +11m
     get m1                     | nil
-    role r                     | ready=1
+    role r                     | claimed=1
   )") == "");
 }
 
@@ -282,14 +282,16 @@ TEST_CASE("ended messages stay for keep_done") {
     get m2             | nil
     role r             | done=0 cancelled=0 done_total=1
     list r done        | none
-  )", config) == "");
+  )",
+             config) == "");
 }
 
 TEST_CASE("ended messages go earlier when their space is full") {
   BusConfig config;
   config.done_bytes_max = 2500;
   const std::string kb(1000, 'k');
-  CHECK(play("push r " + kb + " | m1\n push r " + kb + " | m2\n push r " + kb + " | m3\n push r " + kb + R"( | m4
+  CHECK(play("push r " + kb + " | m1\n push r " + kb + " | m2\n push r " + kb + " | m3\n push r " + kb +
+                 R"( | m4
     claim d r n=4    | m1 m2 m3 m4
     ack m1           | OK
     ack m2           | OK
@@ -303,7 +305,8 @@ TEST_CASE("ended messages go earlier when their space is full") {
     get m2           | nil
     get m4           | state=done
     list r done      | m3 m4
-  )", config) == "");
+  )",
+             config) == "");
 }
 
 TEST_CASE("a list of ended messages in the turn that drops them for space") {
@@ -320,7 +323,8 @@ TEST_CASE("a list of ended messages in the turn that drops them for space") {
     push a x         | a2
     push a x         | a3
     role a           | ready=2
-  )", config) == "");
+  )",
+             config) == "");
 }
 
 TEST_CASE("retention finds what ended in a batch that stayed open long") {
@@ -343,7 +347,24 @@ TEST_CASE("retention finds what ended in a batch that stayed open long") {
     get a1           | nil
     get b1           | nil
     role b           | done=0
-  )", config) == "");
+  )",
+             config) == "");
+}
+
+TEST_CASE("nothing spins while a batch waits for the disk") {
+  BusConfig config;
+  config.roles["b"].keep_done_ms = 1000;
+  CHECK(play(R"(
+    push b x         | b1
+    claim d b        | b1
+    hold strict
+    ack b1           | OK
+    +5s
+    flow
+    +1s
+    get b1           | nil
+  )",
+             config) == "");
 }
 
 TEST_CASE("cancel by filter") {

@@ -45,7 +45,8 @@ TEST_CASE("strict roles are the file's only") {
     exec push known y ; push other x | !NOTFOUND at=1
     roles                        | known
     role known                   | ready=1 pushed_total=1
-  )", config) == "");
+  )",
+             config) == "");
 }
 
 TEST_CASE("claims come by priority, then by push") {
@@ -212,10 +213,12 @@ TEST_CASE("a large payload rides in its own row") {
   CHECK(play("push r " + big + " | m1\n get m1 | payload=" + big + R"(
     claim d r                 | m1
     fail m1 bad_input x       | state=dead
-    edit m1 )" + edited + R"(  | OK
+    edit m1 )" +
+             edited + R"(  | OK
     deadlist match=yyyyy      | m1
     deadlist match=xxxxx      | none
-    get m1                    | payload=)" + edited + R"(
+    get m1                    | payload=)" +
+             edited + R"(
     edit m1 small             | OK
     replay m1                 | matched=1
     claim d r                 | m1

@@ -71,7 +71,7 @@ class Matcher {
     if (item.kind == Value::Kind::nil) return "nil";
     if (item.kind == Value::Kind::integer) return std::to_string(item.number);
     if (item.kind != Value::Kind::map) return names_.name_of(item.text);
-    for (const char* name : {"id", "kind", "guard"}) {
+    for (const char* name : {"kind", "guard", "id"}) {
       if (const Value* field = item.field(name)) return names_.name_of(field->text);
     }
     if (const Value* count = item.field("count")) return std::to_string(count->number);
@@ -140,13 +140,14 @@ class Player {
     flush();
     reopen();
     check_rows();
-    return error_.empty() ? "" : "at the end, " + std::string(mode_names[static_cast<int>(mode_)]) + ": " + error_;
+    return error_.empty() ? ""
+                          : "at the end, " + std::string(mode_names[static_cast<int>(mode_)]) + ": " + error_;
   }
 
  private:
   std::string where(const ScenarioLine& line) const {
-    return "line " + std::to_string(line.number) + " (" + mode_names[static_cast<int>(mode_)] + "): " + line.text +
-           "\n  got: ";
+    return "line " + std::to_string(line.number) + " (" + mode_names[static_cast<int>(mode_)] +
+           "): " + line.text + "\n  got: ";
   }
   void fail(const std::string& what) {
     if (error_.empty()) error_ = what;
@@ -206,6 +207,7 @@ class Player {
   void settle() {
     constexpr int turns_max = 3000;
     for (int i = 0; error_.empty() && wants_a_turn(); ++i) {
+      if (hold_ && tolerant_ && i == 3) return;
       if (i == turns_max) return fail("the bus asks for another turn for ever");
       begin_turn();
       end_turn();
@@ -236,10 +238,12 @@ class Player {
   }
   void learn_tokens(const test::Reply& reply) {
     if (reply.value.kind != Value::Kind::array) return;
-    if (reply.claims.size() != reply.value.items.size() && !reply.claims.empty()) fail("not every claim is announced");
+    if (reply.claims.size() != reply.value.items.size() && !reply.claims.empty())
+      fail("not every claim is announced");
     for (const Value& item : reply.value.items) {
       const Value* token = item.field("token");
-      if (token != nullptr) names_.bind_token(item.field("id")->text, item.field("delivery")->number, token->text);
+      if (token != nullptr)
+        names_.bind_token(item.field("id")->text, item.field("delivery")->number, token->text);
     }
   }
   void check_rows() {
@@ -249,13 +253,13 @@ class Player {
   }
 
   // ---- lines
-  void step(const ScenarioLine& line, bool more_in_turn) {
+  void step(ScenarioLine line, bool more_in_turn) {
     if (control(line)) return;
     if (line.verb == "role" || line.verb == "roles") flush();
     const ClientId client = client_of(line);
     if (pending_.count(client) != 0) return fail("the table uses a client that still waits");
     Value reply;
-    std::string cursor;
+    std::string cursor = line.verb == "list" || line.verb == "deadlist" ? "0" : "";
     for (int page = 0; page < 1000; ++page) {
       if (!ask(line, client, cursor, more_in_turn)) return;
       auto& replies = inbox_[client];
@@ -280,7 +284,8 @@ class Player {
     reopen();
   }
   bool ask(const ScenarioLine& line, ClientId client, const std::string& cursor, bool more_in_turn) {
-    const std::vector<ScenarioLine> parts = line.verb == "exec" ? split_exec(line) : std::vector<ScenarioLine>{};
+    const std::vector<ScenarioLine> parts =
+        line.verb == "exec" ? split_exec(line) : std::vector<ScenarioLine>{};
     begin_turn();
     auto operation = make_operation(line, names_, clock_.now().wall_ms, cursor);
     if (!operation) {
@@ -303,7 +308,9 @@ class Player {
     return error_.empty();
   }
   // Returns whether there is another page to ask for.
-  static bool add_page(const ScenarioLine& line, Value part, Value& whole, std::string& cursor) {
+  bool add_page(ScenarioLine& line, Value part, Value& whole, std::string& cursor) const {
+    if (line.verb == "claim" && part.kind == Value::Kind::array)
+      return add_claims(line, std::move(part), whole);
     const bool list = line.verb == "list" || line.verb == "deadlist" || line.verb == "events";
     if (!list || part.kind != Value::Kind::array || part.items.size() != 2) {
       whole = std::move(part);
@@ -321,9 +328,22 @@ class Player {
     cursor = part.items[0].text;
     return cursor != "0";
   }
+  // COUNT is an upper bound: where windows are tiny, a claim ends at their edge and is asked for the rest.
+  bool add_claims(ScenarioLine& line, Value part, Value& whole) const {
+    constexpr size_t tiny_rows = 16;
+    whole.kind = Value::Kind::array;
+    whole.items.insert(whole.items.end(), part.items.begin(), part.items.end());
+    const int64_t wanted = line.number_of("n").value_or(1) - static_cast<int64_t>(part.items.size());
+    line.options["n"] = std::to_string(wanted);
+    return config_.refill_rows_per_step < tiny_rows && !line.flag("wait") && !part.items.empty() &&
+           wanted > 0;
+  }
   bool control(const ScenarioLine& line) {
     if (line.verb[0] == '+') {
       advance(*parse_duration_ms(line.verb.substr(1)));
+    } else if (line.verb == "later") {
+      clock_.advance(*parse_duration_ms(line.args.at(0)));
+      unsaved_time_ = true;
     } else if (line.verb == "jump") {
       pass(*parse_duration_ms(line.args.at(0)));
     } else if (line.verb == "wall") {
@@ -338,6 +358,7 @@ class Player {
     } else if (line.verb == "hold") {
       flush();
       hold_ = true;
+      tolerant_ = line.args.empty();
     } else if (line.verb == "flow") {
       hold_ = false;
       flush();
@@ -352,7 +373,11 @@ class Player {
       if (replies.empty()) {
         fail("no reply yet");
       } else {
-        check(line, replies.front());
+        // Of events, the entries; the cursor before them has tables of its own.
+        Value& reply = replies.front();
+        const bool events = reply.kind == Value::Kind::array && reply.items.size() == 2 &&
+                            reply.items[0].kind == Value::Kind::integer;
+        check(line, events ? reply.items[1] : reply);
         replies.pop_front();
       }
     } else {
@@ -386,6 +411,7 @@ class Player {
   std::optional<Batch> in_flight_;
   bool turn_open_ = false;
   bool hold_ = false;
+  bool tolerant_ = false;
   bool unsaved_time_ = false;
   int64_t wall_ms_ = 0;
   ClientId next_client_ = 1;

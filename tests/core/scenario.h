@@ -13,11 +13,13 @@
 // items in order: messages by name, events by kind, explanations by guard, groups by count.
 // list, deadlist and events follow the cursor to its end, n= at a time.
 //
-// Other lines: jump 1h (one turn later), wall -1h (somebody sets the clock), restart, gone c1 (the
-// connection closes), hold (nothing is sealed from here) and flow (sealed and committed after each line again).
+// Other lines: jump 1h (one turn, that much later), later 1h (the turn of the next line is that much later),
+// wall -1h (somebody sets the clock), restart [down=1h], gone c1 (the connection closes), hold [strict]
+// (nothing is sealed from here) and flow (sealed and committed after each line again).
 //
-// Every table is played three times: as it stands, with a restart after every line that leaves nothing parked,
-// and with each batch committed only one turn after it was sealed. The rows are verified after each line.
+// Every table is played three times: as it stands, with a restart after every line that leaves nothing
+// parked, and with each batch committed only one turn after it was sealed. The rows are verified after each
+// line.
 #pragma once
 
 #include <functional>

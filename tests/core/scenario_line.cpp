@@ -36,7 +36,7 @@ void read_operation(const std::string& text, ScenarioLine& line) {
     const size_t equals = word.find('=');
     if (line.verb.empty()) {
       line.verb = word;
-    } else if (word == "dead" || word == "reset" || word == "dry") {
+    } else if ((word == "dead" && line.verb == "fail") || word == "reset" || word == "dry") {
       line.options[word];
     } else if (equals != std::string::npos) {
       line.options[word.substr(0, equals)] = word.substr(equals + 1);
@@ -151,7 +151,10 @@ std::optional<Operation> make_write(const ScenarioLine& line, ScenarioNames& nam
     return ack;
   }
   if (verb == "extend") {
-    op::Extend extend{names.id(line.args.at(0)), names.token(line.args.at(0)), line.number_of("lease"), {},
+    op::Extend extend{names.id(line.args.at(0)),
+                      names.token(line.args.at(0)),
+                      line.number_of("lease"),
+                      {},
                       make_usage(line)};
     if (line.flag("progress")) {
       extend.progress = {*line.number_of("progress"), line.word("note").value_or("")};
@@ -205,11 +208,11 @@ std::optional<std::string_view> ScenarioLine::word(const std::string& name) cons
 }
 
 std::optional<int64_t> ScenarioLine::number_of(const std::string& name) const {
-  const auto text = word(name);
-  if (!text) return std::nullopt;
-  const auto number = parse_int(*text);
-  PAWL_CHECK(number.has_value());
-  return number;
+  const auto digits = word(name);
+  if (!digits) return std::nullopt;
+  const auto value = parse_int(*digits);
+  PAWL_CHECK(value.has_value());
+  return value;
 }
 
 std::vector<ScenarioLine> read_table(const std::string& table) {

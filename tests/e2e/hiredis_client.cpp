@@ -1,4 +1,5 @@
-// hiredis against the bus whose port is given: connect, push, claim with wait, ack, pipeline, transaction, subscribe.
+// hiredis against the bus whose port is given: connect, push, claim with wait, ack, pipeline, transaction,
+// subscribe.
 #include <hiredis/hiredis.h>
 
 #include <cstdio>
@@ -74,7 +75,8 @@ void claim_waits_for_a_push(int port) {
   const std::string token = field(claim, "token");
   expect(is_status(call(worker.get(), "ACK %s %s", id.c_str(), token.c_str()), "OK"), "ACK");
   const Reply again = call(worker.get(), "ACK %s %s", id.c_str(), token.c_str());
-  expect(again->type == REDIS_REPLY_ERROR && text_of(again.get()).starts_with("LOST "), "a second ACK is LOST");
+  expect(again->type == REDIS_REPLY_ERROR && text_of(again.get()).starts_with("LOST "),
+         "a second ACK is LOST");
 }
 
 void pipeline(int port) {

@@ -1,9 +1,9 @@
 #include "bus/journal/local_journal.h"
 
-#include <catch2/catch.hpp>
 #include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <catch2/catch.hpp>
 
 #include <csignal>
 #include <functional>
@@ -65,16 +65,14 @@ TEST_CASE("a batch that does not continue the chain stops the process") {
   SECTION("one too far") { wrong = batches.put(Table::home, "c", "3").make(); }
   SECTION("another past") {
     wrong.link.previous[0] = static_cast<uint8_t>(wrong.link.previous[0] + 1);
-    wrong.link.hash =
-        core::hash_batch(wrong.link.previous, wrong.link.sequence, wrong.link.term, wrong.rows);
+    wrong.link.hash = core::hash_batch(wrong.link.previous, wrong.link.sequence, wrong.link.term, wrong.rows);
   }
   SECTION("rows that are not those of the hash") {
     wrong.rows.back() = static_cast<char>(wrong.rows.back() + 1);
   }
   SECTION("an older term") {
     wrong.link.term = 0;
-    wrong.link.hash =
-        core::hash_batch(wrong.link.previous, wrong.link.sequence, wrong.link.term, wrong.rows);
+    wrong.link.hash = core::hash_batch(wrong.link.previous, wrong.link.sequence, wrong.link.term, wrong.rows);
   }
   CHECK(aborts([&] { (void)journal.commit(wrong).ok(); }));
   CHECK_FALSE(aborts([&] { (void)journal.commit(second).ok(); }));

@@ -211,6 +211,20 @@ TEST_CASE("failed disk: nothing can be opened at all, and then it can") {
   CHECK(field(parked.read(), "id") == pushed);
 }
 
+TEST_CASE("failed disk: a read that fails is no answer either, and nothing hangs on it") {
+  ServerFixture server;
+  RawClient client = server.client();
+  RawClient other = server.client();
+  const std::string id = other.ask({"PUSH", "r", "x", "GROUP", "g"});
+  server.disk().fail_reads();
+  std::string answer;
+  // Some commands are answered from memory; one that reads ends the connection.
+  for (int i = 0; i < 50 && answer != "(closed)"; ++i) answer = client.ask({"GET", id});
+  CHECK(answer == "(closed)");
+  CHECK(field(other.ask({"GET", id}), "state") == "ready");
+  CHECK(other.ask({"PUSH", "r", "y"}).size() == 16);
+}
+
 TEST_CASE("lost reply: the claims of a connection that went away are released, unspent") {
   ServerFixture server;
   RawClient pusher = server.client();
@@ -224,6 +238,24 @@ TEST_CASE("lost reply: the claims of a connection that went away are released, u
   server.disk().let_go();
   RawClient next = server.client();
   const std::string claim = next.ask({"CLAIM", "d2", "r", "WAIT", "5000"});
+  CHECK(field(claim, "id") == id);
+  CHECK(field(claim, "attempt") == ":1");
+}
+
+TEST_CASE("lost reply: also when the batch that was to release it fails") {
+  ServerFixture server;
+  RawClient pusher = server.client();
+  const std::string id = pusher.ask({"PUSH", "r", "x", "MAXATTEMPTS", "1"});
+  server.disk().hang();
+  {
+    RawClient gone = server.client();
+    gone.command({"CLAIM", "d1", "r"});
+    server.disk().wait_until_hanging();
+  }
+  server.disk().fail_commit(2);
+  server.disk().let_go();
+  std::string claim = "(closed)";
+  while (claim == "(closed)") claim = server.client().ask({"CLAIM", "d2", "r", "WAIT", "5000"});
   CHECK(field(claim, "id") == id);
   CHECK(field(claim, "attempt") == ":1");
 }

@@ -51,9 +51,9 @@ void Disk::refuse_reading(bool refuse) {
   refuse_reading_ = refuse;
 }
 
-int Disk::openings() {
+void Disk::fail_reads() {
   const std::lock_guard<std::mutex> lock(mutex_);
-  return openings_;
+  store_->fail_reads();
 }
 
 server::OpenBackend Disk::opener() {
@@ -64,7 +64,6 @@ Result<server::Backend> Disk::open(bool read_only) {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (read_only ? refuse_reading_ : refuse_writing_)
     return make_error(Code::err, "the test's disk is broken");
-  ++openings_;
   store_ = store_->clone();
   server::Backend backend;
   backend.store = store_;

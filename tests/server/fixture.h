@@ -26,7 +26,8 @@ class Disk {
   // Opening for writing, or at all, fails until told otherwise.
   void refuse_writing(bool refuse);
   void refuse_reading(bool refuse);
-  int openings();
+  // The open store finds nothing any more and says so.
+  void fail_reads();
 
   server::OpenBackend opener();
   Status commit(store::Store& store, const core::Batch& batch);
@@ -42,7 +43,6 @@ class Disk {
   FailedWrite fate_ = FailedWrite::lost;
   bool refuse_writing_ = false;
   bool refuse_reading_ = false;
-  int openings_ = 0;
   std::shared_ptr<MemoryStore> store_ = std::make_shared<MemoryStore>();
 };
 

@@ -96,11 +96,17 @@ void Model::apply(core::ClientId client, const core::Operation& operation, core:
 }
 
 void Model::tick(const std::vector<Reply>& replies) {
-  std::vector<std::string> ids;
-  for (const auto& [id, message] : messages_) ids.push_back(id);
-  for (const std::string& id : ids) {
-    ModelMessage& message = messages_.at(id);
-    if (message.state == MessageState::claimed && message.lease_deadline <= lease_) lapse(message);
+  std::vector<ModelMessage*> lapsed;
+  for (auto& [id, message] : messages_) {
+    if (message.state == MessageState::claimed && message.lease_deadline <= lease_)
+      lapsed.push_back(&message);
+  }
+  // Dead letters are listed by death, and those that lapse in one sweep die in the order of their deadlines.
+  std::sort(lapsed.begin(), lapsed.end(), [](const ModelMessage* a, const ModelMessage* b) {
+    return std::pair(a->lease_deadline, a->order) < std::pair(b->lease_deadline, b->order);
+  });
+  for (ModelMessage* message : lapsed) lapse(*message);
+  for (auto& [id, message] : messages_) {
     if (message.state == MessageState::scheduled &&
         ((message.due_bus && *message.due_bus <= bus_) || (message.due_wall && *message.due_wall <= wall_))) {
       make_ready(message);
@@ -213,7 +219,10 @@ void Model::end(ModelMessage& message, MessageState state) {
     message.death = ++deaths_;
     message.died_wall = wall_;
   } else if (config_.role(message.role).keep_done_ms == 0) {
-    message.gone = true;
+    // Whoever waits for its result must still find it; how long it stays for them is left open.
+    const bool awaited = std::any_of(result_waiters_.begin(), result_waiters_.end(),
+                                     [&](const ResultWaiter& waiter) { return waiter.id == message.id; });
+    (awaited ? message.may_be_gone : message.gone) = true;
   }
 }
 
@@ -251,21 +260,25 @@ void Model::lapse(ModelMessage& message) {
   make_ready(message);
 }
 
-void Model::give_back(ModelMessage& message, std::optional<int64_t> delay_ms) {
-  const std::string daemon = daemon_name(message.daemon);
+// Back without being spent, after a while or at once.
+void Model::give_back(ModelMessage& message, int64_t delay_ms) {
   message.token.clear();
   if (ended_by_request_or_age(message)) return;
+  make_ready(message);
+  if (delay_ms == 0) return;
+  message.state = MessageState::scheduled;
+  message.due_bus = bus_ + delay_ms;
+}
+
+void Model::release(ModelMessage& message, std::optional<int64_t> delay_ms) {
+  const std::string daemon = daemon_name(message.daemon);
   if (message.release_daemon != daemon) message.release_run = 0;
   message.release_daemon = daemon;
   int64_t delay = limits::release_delay_ms_first;
-  const int64_t most = config_.role(message.role).backoff_max_ms;
+  const int64_t most = std::max(delay, config_.role(message.role).backoff_max_ms);
   for (uint32_t i = 0; i < message.release_run && delay < most; ++i) delay *= 2;
   ++message.release_run;
-  delay = delay_ms.value_or(std::min(delay, std::max(most, limits::release_delay_ms_first)));
-  make_ready(message);
-  if (delay == 0) return;
-  message.state = MessageState::scheduled;
-  message.due_bus = bus_ + delay;
+  give_back(message, delay_ms.value_or(std::min(delay, most)));
 }
 
 void Model::do_ack(ModelMessage& message, std::string_view result) {

@@ -132,7 +132,8 @@ class Model {
   uint32_t attempts_allowed(const ModelMessage& message) const;
   bool ended_by_request_or_age(ModelMessage& message);
   void lapse(ModelMessage& message);
-  void give_back(ModelMessage& message, std::optional<int64_t> delay_ms);
+  void give_back(ModelMessage& message, int64_t delay_ms);
+  void release(ModelMessage& message, std::optional<int64_t> delay_ms);
   void do_ack(ModelMessage& message, std::string_view result);
   void cancel(ModelMessage& message);
   void check_after_tick();

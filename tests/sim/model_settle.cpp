@@ -32,9 +32,9 @@ bool Model::judge_settling(const core::Operation& operation, const Value& got) {
       expect("FAIL", lost(), got);
   } else if (const auto* extend = std::get_if<op::Extend>(&operation)) {
     judge_extend(*extend, got);
-  } else if (const auto* release = std::get_if<op::Release>(&operation)) {
-    ModelMessage* message = held(release->id, release->token);
-    if (message != nullptr) give_back(*message, release->delay_ms);
+  } else if (const auto* back = std::get_if<op::Release>(&operation)) {
+    ModelMessage* message = held(back->id, back->token);
+    if (message != nullptr) release(*message, back->delay_ms);
     expect("RELEASE", message != nullptr ? ok() : lost(), got);
   } else {
     return false;

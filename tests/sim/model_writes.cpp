@@ -123,8 +123,7 @@ void Model::judge_cancel_filter(const op::CancelFilter& filter, const Value& got
   }
   std::vector<ModelMessage*> chosen;
   for (auto& [id, message] : messages_) {
-    const bool open =
-        waiting_state(message) || message.state == MessageState::claimed;
+    const bool open = waiting_state(message) || message.state == MessageState::claimed;
     if (open && message.role == filter.role && (!filter.state || message.state == *filter.state)) {
       chosen.push_back(&message);
     }

@@ -22,7 +22,7 @@ constexpr std::array<Weight, kind_count> weights = {{
     {Kind::role_drop, 1},   {Kind::pause, 2},      {Kind::resume, 3},      {Kind::dead_list, 1},
     {Kind::dead_get, 1},    {Kind::dead_count, 2}, {Kind::dead_groups, 1}, {Kind::dead_replay, 4},
     {Kind::dead_edit, 1},   {Kind::dead_drop, 1},  {Kind::explain, 1},     {Kind::events, 1},
-            {Kind::walk_off, 4},
+    {Kind::walk_off, 4},
 }};
 
 }  // namespace

@@ -213,7 +213,7 @@ void Simulation::end_turn() {
   for (Outgoing& one : outgoing_) {
     if (one.needs == UINT64_MAX) one.needs = newest;
   }
-  if (bus_->failed()) fail("the bus says that a read failed");
+  if (bus_->failed()) fail("the bus gives up: " + bus_->failure());
 }
 
 void Simulation::seal() {
@@ -272,6 +272,10 @@ void Simulation::turn() {
 }
 
 SimResult Simulation::run(size_t steps) {
+  for (const auto& [name, role] : config_.roles) {
+    note(name + ": lease " + std::to_string(role.lease_ms) + ", attempts " +
+         std::to_string(role.max_attempts) + ", keep_done " + std::to_string(role.keep_done_ms));
+  }
   open_bus();
   live_.opened();
   for (step_ = 0; step_ < steps && !failed(); ++step_) turn();

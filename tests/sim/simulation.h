@@ -124,7 +124,7 @@ class Simulation {
   // Claims whose answer never left: given back in the next turn.
   std::vector<std::pair<std::string, std::string>> undelivered_;
   core::ClientId next_client_ = 1;
-  size_t turn_replies_ = 0;
+  size_t drain_turns_ = 0;
 
   // What this seed's world is like.
   bool wall_jumps_, hangs_, crashes_, failing_commits_, clients_die_, slow_commits_;

@@ -32,9 +32,9 @@ class BatchMaker {
       ++batch.row_count;
     }
     rows_.clear();
-    batch.link = {.sequence = newest_.sequence + 1, .term = newest_.term, .previous = newest_.hash, .hash = {}};
-    batch.link.hash =
-        core::hash_batch(batch.link.previous, batch.link.sequence, batch.link.term, batch.rows);
+    batch.link = {
+        .sequence = newest_.sequence + 1, .term = newest_.term, .previous = newest_.hash, .hash = {}};
+    batch.link.hash = core::hash_batch(batch.link.previous, batch.link.sequence, batch.link.term, batch.rows);
     newest_ = batch.link;
     return batch;
   }

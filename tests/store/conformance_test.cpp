@@ -68,7 +68,8 @@ void write(store::Store& store, const core::Batch& batch) {
 // Its own bytes of any value, in order.
 std::vector<std::string> awkward_keys() {
   using namespace std::string_literals;
-  return {""s, "\0"s, "\0\0"s, "\0\xff"s, "\1"s, "a"s, "a\0"s, "a\0b"s, "ab"s, "\x7f"s, "\x80"s, "\xff"s, "\xff\xff"s};
+  return {""s,     "\0"s, "\0\0"s, "\0\xff"s, "\1"s,   "a"s,       "a\0"s,
+          "a\0b"s, "ab"s, "\x7f"s, "\x80"s,   "\xff"s, "\xff\xff"s};
 }
 
 TEST_CASE("rows can be put, overwritten and erased") {
@@ -143,7 +144,8 @@ TEST_CASE("a sink may read while it scans") {
   const auto subject = make_subject(GENERATE(false, true));
   store::Store& store = *subject->store;
   BatchMaker batches;
-  write(store, batches.put(Table::back, "1", "x").put(Table::back, "2", "y").put(Table::home, "x", "X").make());
+  write(store,
+        batches.put(Table::back, "1", "x").put(Table::back, "2", "y").put(Table::home, "x", "X").make());
   std::string seen;
   store.scan(Table::back, "", "", [&](std::string_view key, std::string_view value) {
     seen += std::string(key) + get(store, Table::home, value) +

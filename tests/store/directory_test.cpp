@@ -1,8 +1,8 @@
 // Whose directory is it: creation, locks, strangers, newer formats, reading only.
-#include <catch2/catch.hpp>
 #include <rocksdb/db.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <catch2/catch.hpp>
 
 #include <filesystem>
 #include <fstream>
@@ -65,9 +65,7 @@ class Raw {
   std::vector<rocksdb::ColumnFamilyHandle*> handles_;
 };
 
-std::vector<std::string> our_families() {
-  return {store::family_names.begin(), store::family_names.end()};
-}
+std::vector<std::string> our_families() { return {store::family_names.begin(), store::family_names.end()}; }
 
 std::vector<std::string> families_in(const std::string& path) {
   std::vector<std::string> names;
@@ -78,7 +76,7 @@ std::vector<std::string> families_in(const std::string& path) {
 TEST_CASE("a new directory is for its owner only") {
   const TempDirectory directory;
   create(directory / "data");
-  struct stat info{};
+  struct stat info {};
   REQUIRE(::stat((directory / "data").c_str(), &info) == 0);
   CHECK((info.st_mode & 0777) == 0700);
   CHECK(fs::exists(directory / "data/LOCK"));
@@ -165,6 +163,38 @@ TEST_CASE("a newer format is refused") {
   }
   CHECK_THAT(refusal(directory / "data"), Catch::Contains("newer pawl (format 2"));
   CHECK_THAT(refusal(directory / "data", true), Catch::Contains("newer pawl (format 2"));
+}
+
+// A batch without rows, as only its chain row shows it.
+std::string chain_row(uint64_t sequence, const core::Hash& previous, bool right) {
+  core::ChainLink link{.sequence = sequence, .term = 1, .previous = previous, .hash = {}};
+  link.hash = core::hash_batch(previous, sequence, link.term, right ? "" : "other rows");
+  return core::encode_chain(link);
+}
+
+TEST_CASE("a batch that another hand put into the log is refused though its checksum is right") {
+  const TempDirectory directory;
+  create(directory / "data");
+  std::string key;
+  store::family_key(Table::meta, core::chain_key, key);
+  std::string expected;
+  SECTION("with other rows than its hash says") {
+    Raw(directory / "data/db", our_families()).put(1, key, chain_row(2, {}, false));
+    expected = "batch 2, whose rows do not match its hash";
+  }
+  SECTION("with a gap before it") {
+    Raw raw(directory / "data/db", our_families());
+    raw.put(1, key, chain_row(2, {}, true));
+    raw.put(1, key, chain_row(5, {}, true));
+    expected = "batches 3 to 4 are missing";
+  }
+  SECTION("with another past") {
+    Raw raw(directory / "data/db", our_families());
+    raw.put(1, key, chain_row(2, {}, true));
+    raw.put(1, key, chain_row(3, {}, true));
+    expected = "batch 3, which does not follow batch 2";
+  }
+  CHECK_THAT(refusal(directory / "data"), Catch::Contains(expected));
 }
 
 TEST_CASE("a creation that was interrupted is finished") {

@@ -45,6 +45,7 @@ class FaultyDisk {
   // Power goes at the n-th sync from now, before it takes effect: from then on nothing changes on
   // the disk any more, everything fails. Then destroy the store and call lose_power().
   void cut_power_at_sync(uint64_t n);
+  void cut_power();  // at once
   bool powerless() const;
   // Brings the files to what a loss of power leaves and the disk back to health. No store is open
   // on it. The same seed tears at the same places.

@@ -65,8 +65,8 @@ Status MemoryStore::write(const core::Batch& batch) {
 }
 
 void MemoryStore::apply(const core::Batch& batch) {
-  const bool whole = batch.for_each(
-      [this](core::Table table, std::string_view key, std::optional<std::string_view> value) {
+  const bool whole =
+      batch.for_each([this](core::Table table, std::string_view key, std::optional<std::string_view> value) {
         Rows& rows = state_.tables[static_cast<size_t>(table)];
         if (value) {
           rows.insert_or_assign(std::string(key), std::string(*value));
