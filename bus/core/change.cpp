@@ -79,10 +79,12 @@ Applied Machine::apply_cancel_filter(ClientId client, const op::CancelFilter& fi
         Progress& p = *progress;
         const auto found = roles_.find(number);
         if (found == roles_.end()) p.states.clear();
-        if (!p.states.empty() && p.left > 0) {
+        size_t rows = 0;
+        while (!p.states.empty() && p.left > 0 && rows < config_.job_rows_per_step) {
           std::vector<BirthKey> keys;
           enumerate(*found->second, p.states.back(), p.cursor,
                     std::min<uint64_t>(p.left, config_.job_rows_per_step), keys);
+          rows += keys.size();
           for (const BirthKey& key : keys) {
             auto message = key.sequence < p.end ? load(key) : std::nullopt;
             if (!message || p.left == 0) continue;
@@ -183,6 +185,7 @@ void Machine::apply_pause(const op::Pause& pause, ReplyWriter& writer, Outbox& o
   record.pause_reason = std::string(pause.reason);
   record.paused_at_ms = head_.wall_ms;
   put_role(**role);
+  counts(**role);
   chronicle("role.pause", {{"role", record.name}, {"reason", record.pause_reason}});
   outbox.publish("pawl.role." + record.name, "paused");
   writer.simple("OK");
@@ -196,6 +199,7 @@ void Machine::apply_resume(const op::Resume& resume, ReplyWriter& writer, Outbox
     role->record.pause_reason.clear();
     role->record.paused_at_ms = 0;
     put_role(*role);
+    counts(*role);
     chronicle("role.resume", {{"role", role->record.name}});
     outbox.publish("pawl.role." + role->record.name, "resumed");
     if (!role_waits_.empty()) readied(*role);

@@ -62,7 +62,7 @@ Status Machine::load_roles() {
     }
     auto role = std::make_unique<RoleState>();
     role->number = static_cast<uint32_t>(keys::read_be(key, 0, 4));
-    role->record = std::move(*record);
+    role->record = role->committed_record = std::move(*record);
     role->config = &config_.role(role->record.name);
     if (!role->record.dropped) role_names_[role->record.name] = shown_names_[role->record.name] = role.get();
     roles_[role->number] = std::move(role);
@@ -236,7 +236,7 @@ Batch Machine::seal() {
     }
     role->counts_dirty = false;
     role->sealed = role->counts;
-    role->sealed_exists = !role->record.dropped;
+    role->sealed_record = role->record;
   }
   sealed_roles_ = std::move(dirty_roles_);
   dirty_roles_.clear();
@@ -269,8 +269,9 @@ void Machine::committed() {
   view_.drop_sealed();
   for (RoleState* role : sealed_roles_) {
     role->committed = role->sealed;
+    role->committed_record = role->sealed_record;
     const auto shown = shown_names_.find(role->record.name);
-    if (role->sealed_exists) {
+    if (!role->sealed_record.dropped) {
       shown_names_[role->record.name] = role;
     } else if (shown != shown_names_.end() && shown->second == role) {
       shown_names_.erase(shown);

@@ -38,7 +38,8 @@ struct RoleState {
   RoleCounts counts;     // as of the open batch
   RoleCounts sealed;     // as of the batch in flight
   RoleCounts committed;  // what status reads show
-  bool sealed_exists = false;
+  RoleRecord sealed_record;
+  RoleRecord committed_record;
   bool counts_dirty = false;
   std::array<Lane, 10> home;  // by 9 - priority
   std::array<Lane, 10> back;

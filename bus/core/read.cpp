@@ -197,8 +197,9 @@ void Machine::write_role(RoleState& role, ReplyWriter& writer) {
   fields.text("role", role.record.name);
   for (size_t i = 0; i < state_count; ++i) fields.number(state_names[i], static_cast<int64_t>(now.depth[i]));
   if (const auto oldest = oldest_ready_ms(role)) fields.number("oldest_ms", *oldest);
-  fields.number("paused", role.record.paused ? 1 : 0);
-  if (role.record.paused) fields.text("pause_reason", role.record.pause_reason);
+  const RoleRecord& record = role.committed_record;
+  fields.number("paused", record.paused ? 1 : 0);
+  if (record.paused) fields.text("pause_reason", record.pause_reason);
   const RoleCounts before = role.history.empty() ? RoleCounts{} : role.history.front();
   const auto rate = [](uint64_t a, uint64_t b) { return static_cast<int64_t>(a >= b ? a - b : 0); };
   const bool known = !role.history.empty();

@@ -35,7 +35,7 @@ rocksdb::DBOptions for_database(const RocksOptions& options) {
   db.create_if_missing = !options.read_only;
   db.create_missing_column_families = !options.read_only;
 
-  // The log. What an answered batch rests on; see research notes in docs/decisions.
+  // The log: what an answered batch rests on.
   db.track_and_verify_wals_in_manifest = true;
   db.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
   db.recycle_log_file_num = 0;

@@ -41,10 +41,11 @@ WalRecord decode(std::string_view record) {
 struct Survey {
   std::optional<core::ChainLink> last;  // newest batch before the damage
   bool damaged = false;
-  std::string file;    // the damaged log
-  size_t sound = 0;    // its bytes before the damage
-  size_t size = 0;     // all its bytes
-  std::string reason;  // in words
+  std::string file;      // the damaged log
+  size_t sound = 0;      // its bytes before the damage
+  size_t size = 0;       // all its bytes
+  std::string reason;    // in words
+  bool strange = false;  // the reason is a whole record that is no batch of this chain
   // What the damage must not cost: batches behind it, or a whole record that is no batch.
   size_t behind = 0;
   uint64_t behind_first = 0;  // of batches
@@ -96,6 +97,7 @@ class LogSurvey {
       mark(broken);
       count_behind(survey_, record);
       survey_.behind = std::max<size_t>(survey_.behind, 1);
+      survey_.strange = record.kind != WalRecord::Kind::batch;
     }
   }
 
@@ -170,7 +172,13 @@ Error lost(const LogRepair& what, const Survey& survey) {
   const std::string backup = "; restore " + what.directory + " from a backup";
   const std::string place = survey.file + " is damaged at byte " + std::to_string(survey.sound) + ": ";
   const uint64_t next = survey.last ? survey.last->sequence + 1 : 1;
-  if (survey.behind_first <= next) return make_error(Code::err, place + "it holds " + survey.reason + backup);
+  if (survey.strange || survey.behind_first <= next) {
+    return make_error(Code::err, place + "it holds " + survey.reason + backup);
+  }
+  if (!survey.last) {
+    return make_error(Code::err, place + "the batches before batch " + std::to_string(survey.behind_first) +
+                                     " are missing" + backup);
+  }
   const uint64_t to = survey.behind_first - 1;
   const std::string missing =
       to == next ? "batch " + std::to_string(to) + " is missing"

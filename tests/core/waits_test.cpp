@@ -161,7 +161,7 @@ TEST_CASE("result waits for the end") {
     cancel m3                      | claimed
     silent c2
     mack m3                        | OK
-    reply c2                       | state=done result=
+    reply c2                       | state=done
     result ? wait=1000             | nil
     replay m2                      | matched=1
     result m2 wait=500 as=c2       | parked

@@ -133,6 +133,15 @@ void Model::revive(ModelMessage& message, const op::DeadReplay& replay) {
 
 void Model::judge_replay(const op::DeadReplay& replay, const Value& got) {
   if (bad_ids(replay.ids, got)) return;
+  if (replay.dry_run) {
+    // It foretells: of two with one key the second is a conflict then, and so it is here.
+    Model trial(*this);
+    op::DeadReplay real = replay;
+    real.dry_run = false;
+    trial.judge_replay(real, got);
+    problem_ = trial.problem_;
+    return;
+  }
   std::vector<ModelMessage*> chosen;
   for (ModelMessage* message : dead_ones(replay.filter)) {
     const bool named = std::find(replay.ids.begin(), replay.ids.end(), message->id) != replay.ids.end();
@@ -144,7 +153,7 @@ void Model::judge_replay(const op::DeadReplay& replay, const Value& got) {
   for (ModelMessage* message : chosen) {
     if (conflicts(*message, replay)) {
       ++clashes;
-    } else if (!replay.dry_run) {
+    } else {
       revive(*message, replay);
     }
   }

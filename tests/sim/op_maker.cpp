@@ -243,6 +243,7 @@ core::Operation OpMaker::make_change(Kind kind, const Model& model, Known& known
   return op::Resume{role()};
 }
 
+// tidy: long-function because it has one case for each kind of operation
 core::Operation OpMaker::make(Kind kind, const Model& model, Known& known) {
   texts_.clear();
   model_wall_ = model.wall_ms();
