@@ -2,6 +2,8 @@
 # shellcheck shell=bash
 
 pawl_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# Objects of one checkout serve another: paths below the root are hashed as relative ones.
+export CCACHE_BASEDIR=${CCACHE_BASEDIR:-$pawl_root} CCACHE_NOHASHDIR=1
 pawl_tool=${pawl_tool:-tools/$(basename "$0")}
 
 say() { printf '%s\n' "$*" >&2; }

@@ -243,8 +243,8 @@ core::Operation OpMaker::make_change(Kind kind, const Model& model, Known& known
   return op::Resume{role()};
 }
 
-// tidy: long-function because it has one case for each kind of operation
 core::Operation OpMaker::make(Kind kind, const Model& model, Known& known) {
+  // tidy: long-function because it has one case for each kind of operation
   texts_.clear();
   model_wall_ = model.wall_ms();
   switch (kind) {
