@@ -20,8 +20,8 @@ struct FreeReply {
 using Context = std::unique_ptr<redisContext, FreeContext>;
 using Reply = std::unique_ptr<redisReply, FreeReply>;
 
-void expect(bool true_, const char* what) {
-  if (true_) return;
+void expect(bool holds, const char* what) {
+  if (holds) return;
   std::fprintf(stderr, "hiredis_client: %s\n", what);
   std::exit(1);
 }

@@ -197,6 +197,8 @@ void Model::judge_role_drop(std::string_view name, const Value& got) {
   }
   expect("ROLE DROP", ok(), got);
   roles_.erase(role);
+  // A role of that name that comes later is another one: nobody was served from it.
+  std::erase_if(served_, [&](const auto& entry) { return entry.second == role; });
   // What becomes of its ended messages and of keys held for a time is left open.
   for (auto& [id, message] : messages_) {
     if (message.role == role) message.may_be_gone = true;

@@ -227,7 +227,7 @@ core::Operation OpMaker::make_change(Kind kind, const Model& model, Known& known
   if (kind == Kind::cancel_filter) {
     op::CancelFilter filter;
     filter.role = role();
-    filter.state = static_cast<MessageState>(rng_.below(3));
+    if (rng_.chance(60)) filter.state = static_cast<MessageState>(rng_.below(3));
     if (rng_.chance(30)) filter.limit = 10'000;
     return filter;
   }

@@ -141,7 +141,7 @@ core::Applied Simulation::apply(const core::Operation& operation, core::ClientId
 void Simulation::walk_list(op::List list) {
   std::vector<std::string> ids;
   std::string cursor = "0";
-  for (size_t page = 0; page < 1000 && !failed(); ++page) {
+  for (size_t page = 0; page < 100'000 && !failed(); ++page) {
     list.cursor = cursor;
     const size_t before = outgoing_.size();
     apply(list, next_client_++);

@@ -17,8 +17,10 @@
 #include "bus/base/result.h"
 
 // RocksDB 7.8 loses a memtable of its own when it cannot begin a new log; only a failing disk shows it.
+// NOLINTBEGIN(readability-identifier-naming): the sanitizer's name, not ours
 extern "C" const char* __lsan_default_suppressions();
 extern "C" const char* __lsan_default_suppressions() { return "leak:rocksdb::DBImpl::SwitchMemtable\n"; }
+// NOLINTEND(readability-identifier-naming)
 
 namespace pawl::test {
 
