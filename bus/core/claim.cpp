@@ -5,12 +5,6 @@
 #include "bus/core/machine.h"
 
 namespace pawl::core {
-namespace {
-
-std::string_view without_boot(std::string_view daemon) { return daemon.substr(0, daemon.find('@')); }
-
-}  // namespace
-
 void Machine::offer(RoleState& role, Lane& lane, const LaneEntry& entry) {
   lane.last_used = turn_;
   if (lane.offer(entry, config_.window_entries_max) > 0 &&

@@ -31,6 +31,11 @@ namespace pawl::core {
 
 class Fields;
 
+// The name of a daemon without the id of its present process.
+constexpr std::string_view without_boot(std::string_view daemon) {
+  return daemon.substr(0, daemon.find('@'));
+}
+
 struct RoleState {
   uint32_t number = 0;
   RoleRecord record;

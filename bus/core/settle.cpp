@@ -9,8 +9,6 @@
 namespace pawl::core {
 namespace {
 
-std::string_view without_boot(std::string_view daemon) { return daemon.substr(0, daemon.find('@')); }
-
 // At most `max` bytes, not ending inside a UTF-8 sequence.
 std::string cut_text(std::string_view text, size_t max) {
   if (text.size() <= max) return std::string(text);

@@ -109,7 +109,7 @@ std::string info_text(const InfoFacts& facts, protocol::Args sections) {
   }
   if (text.section("Bus")) {
     text.line("live_claims", facts.totals.live_claims);
-    text.line("waiting", facts.totals.waiting);
+    text.line("waiting", facts.waiting);
     text.line("done_bytes", facts.totals.done_bytes);
     text.line("dead_bytes", facts.totals.dead_bytes);
     text.line("chronicle_bytes", facts.totals.chronicle_bytes);
