@@ -69,11 +69,13 @@ void Model::judge_fail(ModelMessage& message, const op::Fail& fail, const Value&
   const auto range = backoff_range(message, fail.error_class);
   const bool is_spent = fail.error_class != ErrorClass::cancelled;
   message.token.clear();
-  message.release_run = 0;
   message.error_class = fail.error_class;
   message.error_text = fail.text;
   message.fatal_run = fail.error_class == ErrorClass::crash ? message.fatal_run + 1 : 0;
-  if (is_spent) ++message.spent;
+  if (is_spent) {
+    ++message.spent;
+    message.release_run = 0;
+  }
   const auto& policy = config_.role(message.role).classes[static_cast<size_t>(fail.error_class)];
   if (fail.dead) {
     end(message, MessageState::dead);

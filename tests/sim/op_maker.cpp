@@ -243,6 +243,25 @@ core::Operation OpMaker::make_change(Kind kind, const Model& model, Known& known
   return op::Resume{role()};
 }
 
+op::MultiPush OpMaker::multi_push() {
+  op::MultiPush pushes;
+  pushes.role = role();
+  const size_t count = 1 + rng_.below(4);
+  for (size_t i = 0; i < count; ++i) pushes.payloads.push_back(keep("m" + std::to_string(++serial_)));
+  return pushes;
+}
+
+op::MultiAck OpMaker::multi_ack(const Model& model, Known& known) {
+  op::MultiAck acks;
+  const size_t count = 1 + rng_.below(3);
+  for (size_t i = 0; i < count; ++i) {
+    const KnownClaim claim = a_claim(model, known, true);
+    const std::string_view id = keep(claim.id);
+    acks.items.emplace_back(id, keep(claim.token));
+  }
+  return acks;
+}
+
 core::Operation OpMaker::make(Kind kind, const Model& model, Known& known) {
   // tidy: long-function because it has one case for each kind of operation
   texts_.clear();
@@ -250,13 +269,8 @@ core::Operation OpMaker::make(Kind kind, const Model& model, Known& known) {
   switch (kind) {
     case Kind::push:
       return push();
-    case Kind::mpush: {
-      op::MultiPush pushes;
-      pushes.role = role();
-      const size_t count = 1 + rng_.below(4);
-      for (size_t i = 0; i < count; ++i) pushes.payloads.push_back(keep("m" + std::to_string(++serial_)));
-      return pushes;
-    }
+    case Kind::mpush:
+      return multi_push();
     case Kind::claim:
     case Kind::claim_wait:
       return claim(kind == Kind::claim_wait);
@@ -267,16 +281,8 @@ core::Operation OpMaker::make(Kind kind, const Model& model, Known& known) {
       result.next = op::Next{some_roles(), 1 + rng_.below(3), std::nullopt};
       return result;
     }
-    case Kind::mack: {
-      op::MultiAck acks;
-      const size_t count = 1 + rng_.below(3);
-      for (size_t i = 0; i < count; ++i) {
-        const KnownClaim claim = a_claim(model, known, true);
-        const std::string_view id = keep(claim.id);
-        acks.items.emplace_back(id, keep(claim.token));
-      }
-      return acks;
-    }
+    case Kind::mack:
+      return multi_ack(model, known);
     case Kind::fail:
       return fail(model, known);
     case Kind::transaction:

@@ -86,6 +86,8 @@ class OpMaker {
   KnownClaim a_claim(const Model& model, Known& known, bool ends_it);
   core::op::Usage usage();
   core::op::Push push();
+  core::op::MultiPush multi_push();
+  core::op::MultiAck multi_ack(const Model& model, Known& known);
   core::op::Claim claim(bool wait);
   core::op::Ack ack(const Model& model, Known& known);
   core::op::Fail fail(const Model& model, Known& known);
