@@ -276,8 +276,7 @@ TEST_CASE("config: files") {
 }
 
 TEST_CASE("config: the example in the tree loads") {
-  const auto config =
-      load_config((std::filesystem::path(__FILE__).parent_path() / "../../pawl.toml").string());
+  const auto config = load_config(PAWL_SOURCE_ROOT "/pawl.toml");
   if (!config) FAIL(config.error().text);
   CHECK(!config->bus.roles.empty());
 }
