@@ -151,7 +151,7 @@ class Pages(unittest.TestCase):
                 with open(os.path.join(folder, file), encoding="utf-8") as source:
                     found = re.findall(r'^TEST_CASE\(\s*"([^"]+)"', source.read(), re.M)
                 program = "sim_faults" if file == "faults_test.cpp" else os.path.basename(folder)
-                names |= {f"test_{program}: {name}" for name in found}
+                names |= {f"test_{program}:{name}" for name in found}
         return names
 
     def test_names_of_tests(self):
