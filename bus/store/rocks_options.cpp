@@ -70,8 +70,6 @@ rocksdb::DBOptions for_database(const RocksOptions& options) {
   db.avoid_unnecessary_blocking_io = true;
   db.stats_dump_period_sec = 0;
   db.stats_persist_period_sec = 0;
-  db.keep_log_file_num = 4;
-  db.max_log_file_size = size_t{4} << 20;
   db.info_log = std::make_shared<NoLog>();
   return db;
 }
