@@ -44,7 +44,9 @@ class Judge:
         self.faults = []
         self.counts = dict.fromkeys(("pushes", "claims", "acks", "fails", "releases", "extends", "transactions", "stale_tokens",
                                      "unknown", "unanswered_claims", "ghosts", "carried"), 0)
-        self.may_be_ghosts = False
+        self.ledgers = 0             # sets of ledgers taken in: the clock of the two below
+        self.unanswered_keys = {}    # key → when a push under it first stayed without an answer
+        self.newest_cut_claim = 0    # when a claim last stayed without an answer
         self.taken_for_stale = []  # a lie of `run --lie`
 
     def fault(self, text):
@@ -53,7 +55,7 @@ class Judge:
     # ---- the ledgers of one round
 
     def add(self, ledgers):
-        self.may_be_ghosts = False
+        self.ledgers += 1
         entries = [entry for ledger in ledgers for entry in ledger]
         self.counts["unknown"] += sum(entry["answer"] is UNKNOWN or entry["answer"] == UNKNOWN for entry in entries)
         for entry in entries:
@@ -79,6 +81,7 @@ class Judge:
     def add_push(self, entry):
         self.sent[entry["serial"]] = entry["key"]
         if entry["answer"] == UNKNOWN:
+            self.unanswered_keys.setdefault(entry["key"], self.ledgers)
             return
         if isinstance(entry["answer"], ErrorReply):
             self.refused.add(entry["serial"])
@@ -119,7 +122,7 @@ class Judge:
             return
         if entry["answer"] == UNKNOWN:
             self.counts["unanswered_claims"] += 1
-            self.may_be_ghosts = True
+            self.newest_cut_claim = self.ledgers
         for message, token, delivery, read in entry.get("claims", ()):
             self.counts["claims"] += 1
             self.learn_payload(message, read)
@@ -234,9 +237,7 @@ class Judge:
         """Claimed by somebody whose answer the kill cut off: possible where the last claim that we know had ended."""
         self.counts["ghosts"] += 1
         last = message.last()
-        # One whose push was not answered may be known only since a later push under its key named it.
-        from_before = message.key is not None and not message.deliveries and self.counts["unanswered_claims"] > 0
-        if not self.may_be_ghosts and not from_before:
+        if self.newest_cut_claim != self.ledgers and not self.ghost_from_before(message):
             self.fault(f"{where}, but every claim of the round was answered")
         if last is not None and (last.final is None or last.final[0] == "ack" and last.final[1] != UNKNOWN):
             if last.final is not None or time.monotonic() < last.lease_until:
@@ -244,6 +245,11 @@ class Judge:
         if state not in (b"claimed", b"dead", *LIVE):
             self.fault(f"{where}: nobody knew the token of its last delivery")
         message.newest = count
+
+    def ghost_from_before(self, message):
+        """Neither its push nor its claim was answered, in rounds before; a push under its key named it only now."""
+        pushed = self.unanswered_keys.get(message.key) if message.key is not None else None
+        return message.newest == 0 and pushed is not None and pushed <= self.newest_cut_claim
 
     def check_last(self, message, state, where):
         last = message.last()
