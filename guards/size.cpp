@@ -7,17 +7,18 @@ namespace pawl::guards {
 namespace {
 
 struct Excess {
-  std::string what;
+  std::string_view what;
   size_t bytes = 0;
+  size_t number = 0;  // of a payload among several; 0: there is one
 };
 
 // The first thing in an operation that is over the limit.
 struct Measure {
   size_t limit;
 
-  std::optional<Excess> over(std::string what, size_t bytes) const {
+  std::optional<Excess> over(std::string_view what, size_t bytes, size_t number = 0) const {
     if (bytes <= limit) return std::nullopt;
-    return Excess{std::move(what), bytes};
+    return Excess{what, bytes, number};
   }
 
   std::optional<Excess> operator()(const core::op::Push& push) const {
@@ -28,9 +29,7 @@ struct Measure {
   }
   std::optional<Excess> operator()(const core::op::MultiPush& push) const {
     for (size_t i = 0; i < push.payloads.size(); ++i) {
-      if (push.payloads[i].size() > limit) {
-        return Excess{"payload " + std::to_string(i + 1), push.payloads[i].size()};
-      }
+      if (auto excess = over("payload", push.payloads[i].size(), i + 1)) return excess;
     }
     return std::nullopt;
   }
@@ -57,8 +56,9 @@ core::Verdict Size::admit(const core::Operation& operation) const {
   verdict.scope = core::Scope::message;
   verdict.value = static_cast<int64_t>(excess->bytes);
   verdict.limit = static_cast<int64_t>(payload_bytes_max_);
-  verdict.reason = excess->what + ": " + std::to_string(excess->bytes) + " bytes, the limit is " +
-                   std::to_string(payload_bytes_max_) +
+  const std::string which = excess->number == 0 ? "" : " " + std::to_string(excess->number);
+  verdict.reason = std::string(excess->what) + which + ": " + std::to_string(excess->bytes) +
+                   " bytes, the limit is " + std::to_string(payload_bytes_max_) +
                    "; store the data elsewhere and send where it is, or raise [bus] payload_max";
   return verdict;
 }

@@ -29,6 +29,8 @@ constexpr bool lane_is_parked(uint8_t lane) { return (lane & 1) != 0; }
 // A public id is 16 characters of lower-case base 32 (0-9a-v): 51 bits of
 // sequence, 24 of role, 5 of lane. Ids sort by push.
 std::string encode_id(const BirthKey& key);
+constexpr size_t id_bytes = 16;
+void write_id(const BirthKey& key, char* to);            // id_bytes of them
 std::optional<BirthKey> decode_id(std::string_view id);  // nothing: no id of ours
 
 // A token is a bus-wide counter in base 32 without leading zeros.

@@ -48,6 +48,8 @@ constexpr uint32_t role_number_max = (uint32_t{1} << 24) - 1;
 constexpr size_t window_entries_min = 16;
 constexpr size_t window_entries_max = 4096;
 constexpr size_t window_entries_total_max = 1'000'000;
+constexpr size_t home_cache_bytes = size_t{16} << 20;  // rows of messages about to be claimed
+constexpr size_t refill_rows_at_once = 512;    // read into a window; more would be a pause for everyone
 constexpr size_t refill_rows_per_step = 4096;  // rows looked at before a refill yields to the loop
 
 // Work per tick of the core.

@@ -4,6 +4,7 @@
 // and turns damage into a flag instead of an exception.
 #pragma once
 
+#include <array>
 #include <cereal/cereal.hpp>
 #include <cstdint>
 #include <string>
@@ -20,11 +21,11 @@ class RecordWriter : public cereal::OutputArchive<RecordWriter, cereal::AllowEmp
       : cereal::OutputArchive<RecordWriter, cereal::AllowEmptyClassElision>(this), out_(out) {}
 
   void number(uint64_t value) {
-    while (value >= 0x80) {
-      out_ += static_cast<char>(value | 0x80);
-      value >>= 7;
-    }
-    out_ += static_cast<char>(value);
+    std::array<char, 10> digits;  // 7 bits each
+    size_t count = 0;
+    for (; value >= 0x80; value >>= 7) digits[count++] = static_cast<char>(value | 0x80);
+    digits[count++] = static_cast<char>(value);
+    out_.append(digits.data(), count);
   }
   void bytes(std::string_view value) {
     number(value.size());

@@ -2,6 +2,7 @@
 
 #include <xxhash.h>
 
+#include <array>
 #include <cstring>
 
 namespace pawl::core {
@@ -11,8 +12,16 @@ constexpr uint8_t chain_version = 1;
 constexpr size_t chain_bytes = 1 + 8 + 8 + 16 + 16;
 
 template <typename T>
+size_t write_number(char* to, T value) {
+  for (size_t i = 0; i < sizeof(T); ++i) to[i] = static_cast<char>((value >> (8 * i)) & 0xff);
+  return sizeof(T);
+}
+
+template <typename T>
 void append_number(std::string& out, T value) {
-  for (size_t i = 0; i < sizeof(T); ++i) out += static_cast<char>((value >> (8 * i)) & 0xff);
+  std::array<char, sizeof(T)> bytes;
+  write_number(bytes.data(), value);
+  out.append(bytes.data(), bytes.size());
 }
 
 template <typename T>
@@ -58,9 +67,9 @@ std::optional<ChainLink> decode_chain(std::string_view bytes) {
 }
 
 void append_row(std::string& rows, Table table, std::string_view key, std::optional<std::string_view> value) {
-  rows += static_cast<char>(table);
-  rows += value ? '\1' : '\0';
-  append_number(rows, static_cast<uint32_t>(key.size()));
+  std::array<char, 6> head{static_cast<char>(table), value ? '\1' : '\0'};
+  write_number(head.data() + 2, static_cast<uint32_t>(key.size()));
+  rows.append(head.data(), head.size());
   rows.append(key);
   if (!value) return;
   append_number(rows, static_cast<uint32_t>(value->size()));
@@ -68,13 +77,14 @@ void append_row(std::string& rows, Table table, std::string_view key, std::optio
 }
 
 Hash hash_batch(const Hash& previous, uint64_t sequence, uint64_t term, std::string_view rows) {
-  std::string prefix(reinterpret_cast<const char*>(previous.data()), previous.size());
-  append_number(prefix, sequence);
-  append_number(prefix, term);
   // The prefix and the rows are hashed apart so that the rows need no copy.
   const XXH128_hash_t body = XXH3_128bits(rows.data(), rows.size());
-  append_number(prefix, body.low64);
-  append_number(prefix, body.high64);
+  std::array<char, sizeof(Hash) + 4 * sizeof(uint64_t)> prefix;
+  std::memcpy(prefix.data(), previous.data(), previous.size());
+  size_t at = previous.size();
+  for (const uint64_t number : {sequence, term, uint64_t{body.low64}, uint64_t{body.high64}}) {
+    at += write_number(prefix.data() + at, number);
+  }
   const XXH128_hash_t whole = XXH3_128bits(prefix.data(), prefix.size());
   Hash hash;
   XXH128_canonical_t canonical;

@@ -5,13 +5,13 @@
 #include "bus/core/machine.h"
 
 namespace pawl::core {
-void Machine::offer(RoleState& role, Lane& lane, const LaneEntry& entry) {
+
+bool Machine::offer(RoleState& role, Lane& lane, const LaneEntry& entry) {
   lane.last_used = turn_;
-  if (lane.offer(entry, config_.window_entries_max) > 0 &&
-      ++window_entries_ > config_.window_entries_total_max) {
-    shrink_windows();
-  }
+  const bool entered = lane.offer(entry, config_.window_entries_max) > 0;
+  if (entered && ++window_entries_ > config_.window_entries_total_max) shrink_windows();
   if (!role_waits_.empty()) readied(role);
+  return entered;
 }
 
 void Machine::leave_window(Lane& lane, uint64_t sequence) {
@@ -58,9 +58,10 @@ size_t Machine::refill_home(RoleState& role, int index, Lane& lane) {
   const BirthKey from{role.number, lane_byte, lane.loaded_through() + (PAWL_FAULT(refill_skips_one) ? 2 : 1)};
   const std::string end = keys::after_prefix(keys::lane(role.number, lane_byte));
   std::vector<BirthKey> found;
-  const size_t want = std::min(config_.refill_rows_per_step, config_.window_entries_max);
-  view_.scan(Table::home, keys::birth(from), end, [&](std::string_view key, std::string_view) {
+  const size_t want = rows_at_once();
+  view_.scan(Table::home, keys::birth(from), end, [&](std::string_view key, std::string_view row) {
     found.push_back(keys::read_birth(key));
+    if (auto home = decode<HomeRecord>(row)) home_cache_.put(found.back().sequence, std::move(*home));
     return found.size() < want;
   });
   const bool complete = found.size() < want;
@@ -88,7 +89,7 @@ size_t Machine::refill_home(RoleState& role, int index, Lane& lane) {
 size_t Machine::refill_back(RoleState& role, int index, Lane& lane) {
   const int priority = 9 - index;
   const std::string end = keys::after_prefix(keys::lane(role.number, static_cast<uint8_t>(index)));
-  const size_t want = std::min(config_.refill_rows_per_step, config_.window_entries_max);
+  const size_t want = rows_at_once();
   size_t found = 0;
   uint64_t last = 0;
   view_.scan(Table::back, keys::back(role.number, priority, lane.loaded_through() + 1), end,
@@ -154,7 +155,8 @@ void Machine::served(std::string_view daemon, const RoleState& role) {
 
 ClaimOutcome Machine::take(const ClaimAsk& ask) {
   ClaimOutcome outcome;
-  std::vector<bool> over(ask.roles.size(), false);
+  std::vector<bool>& over = asked_;
+  over.assign(ask.roles.size(), false);
   size_t held = 0;
   size_t bytes = 0;
   const size_t start = first_turn(ask.daemon, ask.roles);
@@ -185,9 +187,7 @@ ClaimOutcome Machine::take(const ClaimAsk& ask) {
       if (peeked == Peek::loading) outcome.loading = true;
       if (peeked != Peek::found) continue;
       const LaneEntry entry = lane->front();
-      std::string row;
-      auto home =
-          view_.get(Table::home, keys::birth(entry.key), row) ? decode<HomeRecord>(row) : std::nullopt;
+      auto home = home_of(entry, from_home);
       if (!home) {
         damage("a home row that a window names");
         return outcome;
@@ -202,7 +202,8 @@ ClaimOutcome Machine::take(const ClaimAsk& ask) {
       lane->pop_front();
       --window_entries_;
       if (from_home) role->mark_dirty[static_cast<size_t>(index)] = true;
-      outcome.granted.push_back(grant(*role, entry, from_home, std::move(*home), ask));
+      const LiveClaim& claim = grant(*role, entry, from_home, *home, ask);
+      outcome.granted.push_back(Granted{&claim, role, std::move(*home)});
       gate_.taken(candidate);
       last = role;
       full = outcome.granted.size() >= ask.count;
@@ -213,17 +214,27 @@ ClaimOutcome Machine::take(const ClaimAsk& ask) {
   return outcome;
 }
 
-Granted Machine::grant(RoleState& role, const LaneEntry& entry, bool from_home, HomeRecord home,
-                       const ClaimAsk& ask) {
-  LifeRecord life;
+std::optional<HomeRecord> Machine::home_of(const LaneEntry& entry, bool from_home) {
+  if (from_home) {
+    if (auto cached = home_cache_.take(entry.sequence)) return cached;
+  }
+  if (!view_.get(Table::home, keys::birth(entry.key), row_)) return std::nullopt;
+  return decode<HomeRecord>(row_);
+}
+
+const LiveClaim& Machine::grant(RoleState& role, const LaneEntry& entry, bool from_home,
+                                const HomeRecord& home, const ClaimAsk& ask) {
+  const auto [at, fresh] = claims_.emplace(
+      entry.sequence, LiveClaim{entry.key, {}, HomeFacts(home), home.max_attempts, open_sequence()});
+  PAWL_CHECK(fresh);
+  LifeRecord& life = at->second.life;
   if (from_home) {
     life.role = role.number;
     life.priority = static_cast<uint8_t>(priority_of_lane(entry.key.lane));
     life.expire_at_ms = home.expire_at_ms;
   } else {
-    std::string row;
     auto stored =
-        view_.get(Table::life, keys::birth(entry.key), row) ? decode<LifeRecord>(row) : std::nullopt;
+        view_.get(Table::life, keys::birth(entry.key), row_) ? decode<LifeRecord>(row_) : std::nullopt;
     if (stored) {
       life = std::move(*stored);
     } else {
@@ -249,42 +260,40 @@ Granted Machine::grant(RoleState& role, const LaneEntry& entry, bool from_home, 
   leases_.emplace(life.deadline_ms, entry.sequence);
   batch_claims_.emplace_back(entry.key, life.token);
   ++claim_batches_[open_sequence()];
-  const auto [at, fresh] = claims_.emplace(
-      entry.sequence, LiveClaim{entry.key, life, HomeFacts(home), home.max_attempts, open_sequence()});
-  PAWL_CHECK(fresh);
-  return Granted{entry.key, &role, std::move(life), std::move(home)};
+  return at->second;
 }
 
 void Machine::write_claims(ClientId client, const ClaimOutcome& outcome, ReplyWriter& writer,
                            Outbox& outbox) {
   writer.array(outcome.granted.size());
-  for (const Granted& claim : outcome.granted) {
-    const std::string id = encode_id(claim.key);
-    const std::string token = encode_token(claim.life.token);
-    outbox.carries_claim(client, id, token);
+  for (const auto& [claim, role, home] : outcome.granted) {
+    const LifeRecord& life = claim->life;
+    outbox.carries_claim(client, claim->key, life.token);
     std::string blob;
-    if (claim.home.blob_bytes != 0 && !view_.get(Table::blob, keys::birth(claim.key), blob))
+    if (home.blob_bytes != 0 && !view_.get(Table::blob, keys::birth(claim->key), blob))
       damage("the payload of a claimed message");
+    char id[id_bytes];
+    write_id(claim->key, id);
     writer.map(9);
     writer.bulk("id");
-    writer.bulk(id);
+    writer.bulk({id, id_bytes});
     writer.bulk("role");
-    writer.bulk(claim.role->record.name);
+    writer.bulk(role->record.name);
     writer.bulk("token");
-    writer.bulk(token);
+    writer.bulk(encode_token(life.token));
     writer.bulk("delivery");
-    writer.integer(claim.life.deliveries);
+    writer.integer(life.deliveries);
     writer.bulk("attempt");
-    writer.integer(int64_t{claim.life.spent} + 1);
+    writer.integer(int64_t{life.spent} + 1);
     writer.bulk("deadline");
-    writer.integer(wall_of_lease(claim.life.deadline_ms));
+    writer.integer(wall_of_lease(life.deadline_ms));
     writer.bulk("priority");
-    writer.integer(claim.life.priority);
+    writer.integer(life.priority);
     writer.bulk("payload");
-    writer.bulk(claim.home.blob_bytes != 0 ? blob : claim.home.payload);
+    writer.bulk(home.blob_bytes != 0 ? blob : home.payload);
     writer.bulk("headers");
-    writer.map(claim.home.headers.size());
-    for (const auto& [name, value] : claim.home.headers) {
+    writer.map(home.headers.size());
+    for (const auto& [name, value] : home.headers) {
       writer.bulk(name);
       writer.bulk(value);
     }

@@ -41,6 +41,8 @@ struct BusConfig {
   size_t window_entries_max = limits::window_entries_max;
   size_t window_entries_total_max = limits::window_entries_total_max;
   size_t refill_rows_per_step = limits::refill_rows_per_step;
+  size_t refill_rows_at_once = limits::refill_rows_at_once;
+  size_t home_cache_bytes = limits::home_cache_bytes;
   size_t job_rows_per_step = limits::job_rows_per_step;
   RoleConfig defaults;
   std::map<std::string, RoleConfig, std::less<>> roles;

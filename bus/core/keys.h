@@ -10,8 +10,13 @@
 
 namespace pawl::core::keys {
 
+inline void write_be(char* to, uint64_t value, int bytes) {
+  for (int i = bytes - 1; i >= 0; --i) *to++ = static_cast<char>((value >> (8 * i)) & 0xff);
+}
 inline void append_be(std::string& out, uint64_t value, int bytes) {
-  for (int i = bytes - 1; i >= 0; --i) out += static_cast<char>((value >> (8 * i)) & 0xff);
+  char digits[8];
+  write_be(digits, value, bytes);
+  out.append(digits, static_cast<size_t>(bytes));
 }
 inline uint64_t read_be(std::string_view bytes, size_t at, int count) {
   uint64_t value = 0;
@@ -21,16 +26,13 @@ inline uint64_t read_be(std::string_view bytes, size_t at, int count) {
 }
 
 constexpr size_t birth_bytes = 13;
-inline void append_birth(std::string& out, const BirthKey& key) {
-  append_be(out, key.role, 4);
-  append_be(out, key.lane, 1);
-  append_be(out, key.sequence, 8);
-}
 // home, life, blob: role (4) lane (1) sequence (8)
 inline std::string birth(const BirthKey& key) {
-  std::string out;
-  append_birth(out, key);
-  return out;
+  char bytes[birth_bytes];
+  write_be(bytes, key.role, 4);
+  write_be(bytes + 4, key.lane, 1);
+  write_be(bytes + 5, key.sequence, 8);
+  return std::string(bytes, birth_bytes);
 }
 inline BirthKey read_birth(std::string_view bytes, size_t at = 0) {
   return BirthKey{static_cast<uint32_t>(read_be(bytes, at, 4)),

@@ -8,6 +8,7 @@
 //   timers.cpp    clocks, due rows, lapses, retention waits.cpp   parked commands, events
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <deque>
 #include <functional>
@@ -22,6 +23,7 @@
 #include "bus/base/result.h"
 #include "bus/core/bus.h"
 #include "bus/core/faults.h"
+#include "bus/core/home_cache.h"
 #include "bus/core/keys.h"
 #include "bus/core/lanes.h"
 #include "bus/core/overlay.h"
@@ -85,9 +87,8 @@ struct Loaded {
 };
 
 struct Granted {
-  BirthKey key;
+  const LiveClaim* claim = nullptr;  // lives until the next operation
   const RoleState* role = nullptr;
-  LifeRecord life;
   HomeRecord home;
 };
 
@@ -135,6 +136,8 @@ struct JobEntry {
   bool reads_only = false;  // may be dropped with its client
   Job step;
 };
+
+using Claims = std::unordered_map<uint64_t, LiveClaim>;  // by sequence
 
 class Machine {
  public:
@@ -196,18 +199,23 @@ class Machine {
   ClaimOutcome take(const ClaimAsk& ask);
   bool behind_loaders(const std::vector<std::string_view>& roles) const;
   void write_claims(ClientId client, const ClaimOutcome& outcome, ReplyWriter& writer, Outbox& outbox);
-  Granted grant(RoleState& role, const LaneEntry& entry, bool from_home, HomeRecord home,
-                const ClaimAsk& ask);
+  std::optional<HomeRecord> home_of(const LaneEntry& entry, bool from_home);
+  const LiveClaim& grant(RoleState& role, const LaneEntry& entry, bool from_home, const HomeRecord& home,
+                         const ClaimAsk& ask);
   size_t first_turn(std::string_view daemon, const std::vector<std::string_view>& roles);
   void served(std::string_view daemon, const RoleState& role);
   Error refusal(const Verdict& verdict) const;
   enum class Peek : uint8_t { found, nothing, loading };
   Peek peek(RoleState& role, Lane*& lane, bool& from_home, int& index);
   void refill(RoleState& role, int index, bool home);
+  size_t rows_at_once() const {
+    return std::min({config_.refill_rows_at_once, config_.refill_rows_per_step, config_.window_entries_max});
+  }
   // Return the rows looked at.
   size_t refill_home(RoleState& role, int index, Lane& lane);
   size_t refill_back(RoleState& role, int index, Lane& lane);
-  void offer(RoleState& role, Lane& lane, const LaneEntry& entry);
+  // False: it went to disk only.
+  bool offer(RoleState& role, Lane& lane, const LaneEntry& entry);
   void leave_window(Lane& lane, uint64_t sequence);
   void shrink_windows();
   uint64_t home_mark(const Lane& lane) const;
@@ -229,9 +237,9 @@ class Machine {
   int64_t backoff_ms(const RoleState& role, ErrorClass error_class, uint32_t before);
   void lapse(LiveClaim& claim);
   void release_claim(LiveClaim& claim, int64_t delay_ms);
-  // The claim is over: out of the live set, its invocation on record. `claim` is gone afterwards.
-  LifeRecord close_claim(LiveClaim& claim, Outcome outcome, ErrorClass error_class, std::string_view text);
-  void drop_live(LiveClaim& claim);
+  // The claim is over: out of the live set, its invocation on record.
+  Claims::node_type close_claim(const LiveClaim& claim, Outcome outcome, ErrorClass error_class,
+                                std::string_view text);
   uint32_t max_attempts(const RoleState& role, uint32_t own) const;
 
   // ---- ends.cpp
@@ -239,7 +247,14 @@ class Machine {
   std::optional<Loaded> load(std::string_view id);
   bool read_payload(Loaded& message);
   void put_life(const BirthKey& key, const LifeRecord& life) {
-    view_.put(Table::life, keys::birth(key), encode(life));
+    view_.put(Table::life, keys::birth(key), encoded(life));
+  }
+  // Good until the next call.
+  template <typename Record>
+  std::string_view encoded(const Record& record) {
+    encoded_.clear();
+    append_record(encoded_, record);
+    return encoded_;
   }
   void place_back(RoleState& role, const BirthKey& key, LifeRecord& life);
   void place_due(const BirthKey& key, LifeRecord& life, int64_t at_ms, bool wall);
@@ -363,11 +378,15 @@ class Machine {
   std::map<uint32_t, std::unique_ptr<RoleState>> roles_;
   std::map<std::string, RoleState*, std::less<>> role_names_;
   std::map<std::string, RoleState*, std::less<>> shown_names_;  // as committed, for status reads
-  std::unordered_map<uint64_t, LiveClaim> claims_;              // by sequence
-  std::set<std::pair<int64_t, uint64_t>> leases_;               // deadline in lease time, sequence
-  std::map<uint64_t, size_t> claim_batches_;                    // batch → live claims that it lists
-  std::map<std::string, uint32_t, std::less<>> daemon_turns_;   // cache of table daemon
+  Claims claims_;
+  std::set<std::pair<int64_t, uint64_t>> leases_;              // deadline in lease time, sequence
+  std::map<uint64_t, size_t> claim_batches_;                   // batch → live claims that it lists
+  std::map<std::string, uint32_t, std::less<>> daemon_turns_;  // cache of table daemon
   size_t window_entries_ = 0;
+  HomeCache home_cache_{config_.home_cache_bytes};
+  std::string encoded_;      // of the record written last
+  std::string row_;          // read last by a claim
+  std::vector<bool> asked_;  // of a claim's roles: nothing more is there
 
   int64_t next_due_bus_ms_ = 0;
   int64_t next_due_wall_ms_ = 0;

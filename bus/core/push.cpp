@@ -33,7 +33,9 @@ void Machine::apply_push(const op::Push& push, ReplyWriter& writer) {
   if (push.unique) {
     if (const auto holder = unique_holder(**role, *push.unique)) return writer.bulk(encode_id(*holder));
   }
-  writer.bulk(encode_id(push_message(**role, push)));
+  char id[id_bytes];
+  write_id(push_message(**role, push), id);
+  writer.bulk({id, id_bytes});
 }
 
 void Machine::apply_multi_push(const op::MultiPush& push, ReplyWriter& writer) {
@@ -44,7 +46,9 @@ void Machine::apply_multi_push(const op::MultiPush& push, ReplyWriter& writer) {
   one.role = push.role;
   for (const std::string_view payload : push.payloads) {
     one.payload = payload;
-    writer.bulk(encode_id(push_message(**role, one)));
+    char id[id_bytes];
+    write_id(push_message(**role, one), id);
+    writer.bulk({id, id_bytes});
   }
 }
 
@@ -65,7 +69,7 @@ BirthKey Machine::push_message(RoleState& role, const op::Push& push) {
     home.payload = std::string(push.payload);
   } else {
     home.blob_bytes = static_cast<uint32_t>(push.payload.size());
-    view_.put(Table::blob, keys::birth(key), std::string(push.payload));
+    view_.put(Table::blob, keys::birth(key), push.payload);
   }
   for (const auto& [name, value] : push.headers) home.headers.emplace_back(name, value);
   home.lease_ms = push.lease_ms.value_or(0);
@@ -77,7 +81,7 @@ BirthKey Machine::push_message(RoleState& role, const op::Push& push) {
     if (push.unique_for_ms) home.unique_until_ms = head_.wall_ms + *push.unique_for_ms;
     hold_unique(role, key, home.unique, home.unique_until_ms);
   }
-  view_.put(Table::home, keys::birth(key), encode(home));
+  view_.put(Table::home, keys::birth(key), encoded(home));
   if (home.expire_at_ms != 0) {
     view_.put(Table::due_wall, keys::due_wall(home.expire_at_ms, keys::WallKind::expire, key.sequence),
               keys::birth(key));
@@ -92,7 +96,8 @@ BirthKey Machine::push_message(RoleState& role, const op::Push& push) {
   if (parked) {
     put_new_parked(role, key, push, home, behind_head);
   } else {
-    offer(role, role.home[static_cast<size_t>(9 - push.priority)], LaneEntry{key.sequence, key});
+    Lane& lane = role.home[static_cast<size_t>(9 - push.priority)];
+    if (offer(role, lane, LaneEntry{key.sequence, key})) home_cache_.put(key.sequence, std::move(home));
   }
   return key;
 }

@@ -151,11 +151,17 @@ void serialize(Archive& ar, ClaimedRecord& r, uint8_t) {
 }
 
 template <typename Record>
-std::string encode(const Record& record) {
-  std::string out(1, static_cast<char>(Record::version_now));
+void append_record(std::string& out, const Record& record) {
+  out += static_cast<char>(Record::version_now);
   RecordWriter writer(out);
   // serialize() serves both directions; writing changes nothing.
   serialize(writer, const_cast<Record&>(record), Record::version_now);
+}
+
+template <typename Record>
+std::string encode(const Record& record) {
+  std::string out;
+  append_record(out, record);
   return out;
 }
 
@@ -171,8 +177,9 @@ std::optional<Record> decode(std::string_view bytes) {
   return record;
 }
 
-#define PAWL_RECORD(Record)                   \
-  template std::string encode(const Record&); \
+#define PAWL_RECORD(Record)                                 \
+  template void append_record(std::string&, const Record&); \
+  template std::string encode(const Record&);               \
   template std::optional<Record> decode(std::string_view)
 PAWL_RECORD(HeadRecord);
 PAWL_RECORD(RoleRecord);

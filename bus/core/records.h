@@ -208,6 +208,9 @@ struct ClaimedRecord {
 // encode() appends the version byte and the fields; decode() is nothing for a newer version or damage.
 template <typename Record>
 std::string encode(const Record& record);
+// The same, behind what `out` holds.
+template <typename Record>
+void append_record(std::string& out, const Record& record);
 template <typename Record>
 std::optional<Record> decode(std::string_view bytes);
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "bus/base/ids.h"
 #include "bus/base/result.h"
 
 namespace pawl::core {
@@ -42,7 +43,7 @@ class Outbox {
   virtual ReplyWriter& reply_to(ClientId client) = 0;
   // The reply just begun hands out this claim: should it never be delivered, the
   // owner gives the claim back with op::Unclaim.
-  virtual void carries_claim(ClientId client, std::string_view id, std::string_view token) = 0;
+  virtual void carries_claim(ClientId client, const BirthKey& message, uint64_t token) = 0;
   // Broadcast once the batch is durable.
   virtual void publish(std::string_view topic, std::string_view text) = 0;
 };

@@ -83,8 +83,8 @@ void Machine::apply_ack(ClientId client, const op::Ack& ack, ReplyWriter& writer
     charge_lost(ack.id, ack.token, ack.usage);
     return write_lost(ack.id, writer);
   }
-  const std::string daemon = claim->life.daemon;
   charge(claim->life, ack.usage);
+  const std::string daemon = ack.next ? claim->life.daemon : std::string();
   acknowledge(*claim, ack.result);
   if (!ack.next) return writer.simple("OK");
   const ClaimAsk ask{daemon, ack.next->roles, ack.next->count, ack.next->lease_ms};
@@ -109,16 +109,16 @@ void Machine::apply_multi_ack(const op::MultiAck& ack, ReplyWriter& writer) {
 }
 
 void Machine::acknowledge(LiveClaim& claim, std::string_view result) {
-  const BirthKey key = claim.key;
-  const HomeFacts home = claim.home;
   claim.life.crashes_in_row = 0;
-  LifeRecord life = close_claim(claim, Outcome::done, ErrorClass::unknown, "");
+  const auto closed = close_claim(claim, Outcome::done, ErrorClass::unknown, "");
+  LifeRecord& life = closed.mapped().life;
   life.result = std::string(result);
   ++counts(role_by_number(life.role)).done;
-  end_message(key, life, home, MessageState::claimed, Place::done);
+  end_message(closed.mapped().key, life, closed.mapped().home, MessageState::claimed, Place::done);
 }
 
-void Machine::drop_live(LiveClaim& claim) {
+Claims::node_type Machine::close_claim(const LiveClaim& claim, Outcome outcome, ErrorClass error_class,
+                                       std::string_view text) {
   leases_.erase({claim.life.deadline_ms, claim.key.sequence});
   const auto batch = claim_batches_.find(claim.batch);
   PAWL_CHECK(batch != claim_batches_.end());
@@ -126,15 +126,8 @@ void Machine::drop_live(LiveClaim& claim) {
     if (batch->first != open_sequence()) view_.erase(Table::claimed, keys::number(batch->first));
     claim_batches_.erase(batch);
   }
-  claims_.erase(claim.key.sequence);
-}
-
-LifeRecord Machine::close_claim(LiveClaim& claim, Outcome outcome, ErrorClass error_class,
-                                std::string_view text) {
-  LifeRecord life = std::move(claim.life);
-  const BirthKey key = claim.key;
-  claim.life.deadline_ms = life.deadline_ms;
-  drop_live(claim);
+  Claims::node_type closed = claims_.extract(claim.key.sequence);
+  LifeRecord& life = closed.mapped().life;
   if (PAWL_FAULT(cancel_request_forgotten)) life.cancel = false;
   // A success needs no row of its own: the life row says who did it and when.
   if (outcome != Outcome::done) {
@@ -149,10 +142,11 @@ LifeRecord Machine::close_claim(LiveClaim& claim, Outcome outcome, ErrorClass er
     record.error_text = std::string(text);
     record.tokens = life.tokens;
     record.cost = life.cost;
-    view_.put(Table::invocation, keys::invocation(key, life.deliveries), encode(record));
+    const BirthKey& key = closed.mapped().key;
+    view_.put(Table::invocation, keys::invocation(key, life.deliveries), encoded(record));
     life.invocation_written = true;
   }
-  return life;
+  return closed;
 }
 
 void Machine::spend(LifeRecord& life, ErrorClass error_class) {
@@ -186,11 +180,9 @@ void Machine::apply_fail(const op::Fail& fail, ReplyWriter& writer) {
 }
 
 void Machine::fail_claim(LiveClaim& claim, const op::Fail& fail, ReplyWriter& writer) {
-  const BirthKey key = claim.key;
-  const HomeFacts home = claim.home;
-  const uint32_t own_max = claim.max_attempts;
   const std::string text = cut_text(fail.text, limits::error_text_bytes_max);
-  LifeRecord life = close_claim(claim, Outcome::failed, fail.error_class, text);
+  const auto closed = close_claim(claim, Outcome::failed, fail.error_class, text);
+  auto& [key, life, home, own_max, batch] = closed.mapped();
   RoleState& role = role_by_number(life.role);
   ++counts(role).failed;
   life.has_error = true;
@@ -268,9 +260,8 @@ void Machine::apply_extend(const op::Extend& extend, ReplyWriter& writer) {
 }
 
 void Machine::release_claim(LiveClaim& claim, int64_t delay_ms) {
-  const BirthKey key = claim.key;
-  const HomeFacts home = claim.home;
-  LifeRecord life = close_claim(claim, Outcome::released, ErrorClass::unknown, "");
+  const auto closed = close_claim(claim, Outcome::released, ErrorClass::unknown, "");
+  auto& [key, life, home, own_max, batch] = closed.mapped();
   RoleState& role = role_by_number(life.role);
   ++counts(role).released;
   if (PAWL_FAULT(release_spends)) spend(life, ErrorClass::unknown);
@@ -313,11 +304,9 @@ void Machine::apply_unclaim(const op::Unclaim& unclaim) {
 }
 
 void Machine::lapse(LiveClaim& claim) {
-  const BirthKey key = claim.key;
-  const HomeFacts home = claim.home;
-  const uint32_t own_max = claim.max_attempts;
   const std::string text = "no sign of life for the lease of " + format_duration(claim.life.lease_ms);
-  LifeRecord life = close_claim(claim, Outcome::lapsed, ErrorClass::lease_expired, text);
+  const auto closed = close_claim(claim, Outcome::lapsed, ErrorClass::lease_expired, text);
+  auto& [key, life, home, own_max, batch] = closed.mapped();
   RoleState& role = role_by_number(life.role);
   ++counts(role).lapsed;
   life.has_error = true;

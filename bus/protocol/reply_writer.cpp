@@ -11,7 +11,12 @@ constexpr std::string_view line_end = "\r\n";
 }  // namespace
 
 void RespWriter::header(char kind, size_t count) {
-  std::array<char, 24> line{};
+  if (count < 10) {
+    const std::array<char, 4> line{kind, static_cast<char>('0' + count), '\r', '\n'};
+    out_->append(line.data(), line.size());
+    return;
+  }
+  std::array<char, 24> line;
   line[0] = kind;
   char* end = std::to_chars(line.data() + 1, line.data() + line.size() - 2, count).ptr;
   *end++ = '\r';
@@ -22,7 +27,7 @@ void RespWriter::header(char kind, size_t count) {
 void RespWriter::nil() { *out_ += version_ == RespVersion::two ? "$-1\r\n" : "_\r\n"; }
 
 void RespWriter::integer(int64_t value) {
-  std::array<char, 24> line{};
+  std::array<char, 24> line;
   line[0] = ':';
   char* end = std::to_chars(line.data() + 1, line.data() + line.size() - 2, value).ptr;
   *end++ = '\r';
@@ -32,8 +37,8 @@ void RespWriter::integer(int64_t value) {
 
 void RespWriter::bulk(std::string_view bytes) {
   header('$', bytes.size());
-  *out_ += bytes;
-  *out_ += line_end;
+  out_->append(bytes);
+  out_->append(line_end);
 }
 
 void RespWriter::simple(std::string_view text) {

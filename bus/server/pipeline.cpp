@@ -212,11 +212,8 @@ core::ReplyWriter& Pipeline::reply_to(core::ClientId id) {
   return writer_to(*client);
 }
 
-void Pipeline::carries_claim(core::ClientId id, std::string_view message, std::string_view token) {
-  const std::optional<BirthKey> key = decode_id(message);
-  const std::optional<uint64_t> number = decode_token(token);
-  PAWL_CHECK(key && number);
-  const HandedOut claim{*key, *number};
+void Pipeline::carries_claim(core::ClientId id, const BirthKey& message, uint64_t token) {
+  const HandedOut claim{message, token};
   if (Client* client = find(id)) {
     client->replies.carries(claim);
   } else {

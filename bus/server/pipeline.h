@@ -106,7 +106,7 @@ class Pipeline final : private core::Outbox {
 
   // core::Outbox
   core::ReplyWriter& reply_to(core::ClientId client) override;
-  void carries_claim(core::ClientId client, std::string_view id, std::string_view token) override;
+  void carries_claim(core::ClientId client, const BirthKey& message, uint64_t token) override;
   void publish(std::string_view topic, std::string_view text) override;
 
   bool run_command(Client& client, size_t frame_bytes);

@@ -439,6 +439,7 @@ BusConfig tiny_windows() {
   config.window_entries_max = 3;
   config.window_entries_total_max = 8;
   config.refill_rows_per_step = 2;
+  config.home_cache_bytes = 2000;  // a few rows
   config.job_rows_per_step = 2;
   return config;
 }

@@ -15,6 +15,8 @@ void shrink_windows(core::BusConfig& config, Rng& rng) {
   config.window_entries_min = 1 + rng.below(3);
   config.window_entries_max = config.window_entries_min + rng.below(6);
   if (rng.chance(50)) config.window_entries_total_max = config.window_entries_max + rng.below(10);
+  config.refill_rows_at_once = 1 + rng.below(8);
+  config.home_cache_bytes = rng.below(6000);  // a row counts some 300
 }
 
 bool is_status(const core::Operation& operation) {

@@ -147,9 +147,9 @@ core::ReplyWriter& RecordingOutbox::reply_to(core::ClientId client) {
   return writer_;
 }
 
-void RecordingOutbox::carries_claim(core::ClientId client, std::string_view id, std::string_view token) {
+void RecordingOutbox::carries_claim(core::ClientId client, const BirthKey& message, uint64_t token) {
   PAWL_CHECK(!replies_.empty() && replies_.back().client == client);
-  replies_.back().claims.emplace_back(id, token);
+  replies_.back().claims.emplace_back(encode_id(message), encode_token(token));
 }
 
 void RecordingOutbox::publish(std::string_view topic, std::string_view text) {

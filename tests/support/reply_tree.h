@@ -75,7 +75,7 @@ class TreeWriter : public core::ReplyWriter {
 class RecordingOutbox : public core::Outbox {
  public:
   core::ReplyWriter& reply_to(core::ClientId client) override;
-  void carries_claim(core::ClientId client, std::string_view id, std::string_view token) override;
+  void carries_claim(core::ClientId client, const BirthKey& message, uint64_t token) override;
   void publish(std::string_view topic, std::string_view text) override;
 
   // What came since the last call. An unfinished or overlong reply becomes an
