@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "bus/store/families.h"
+#include "bus/store/prepared_log.h"
 
 namespace pawl::store {
 namespace {
@@ -33,7 +34,7 @@ class NoLog final : public rocksdb::Logger {
 
 rocksdb::DBOptions for_database(const RocksOptions& options) {
   rocksdb::DBOptions db;
-  if (options.env != nullptr) db.env = options.env;
+  db.env = options.env != nullptr ? options.env : prepared_log_env();
   db.create_if_missing = !options.read_only;
   db.create_missing_column_families = !options.read_only;
 

@@ -15,6 +15,7 @@ namespace {
 
 constexpr size_t block_bytes = 32768;
 constexpr size_t header_bytes = 7;
+constexpr std::string_view no_record{"\0\0\0\0\0\0\0", header_bytes};
 constexpr uint8_t type_full = 1;
 constexpr uint8_t type_first = 2;
 constexpr uint8_t type_middle = 3;
@@ -66,11 +67,13 @@ Result<bool> is_plain_log(const std::string& path) {
   if (!file.is_open()) return make_error(Code::err, "cannot open " + path + ": " + std::strerror(errno));
   std::string block(block_bytes, '\0');
   bool inside = false;
+  bool ended = false;  // only zeros may follow
   while (file) {
     file.read(block.data(), static_cast<std::streamsize>(block_bytes));
     const std::string_view bytes(block.data(), static_cast<size_t>(file.gcount()));
     size_t offset = 0;
-    while (bytes.size() - offset >= header_bytes) {
+    ended = ended || (!inside && bytes.starts_with(no_record));
+    while (!ended && bytes.size() - offset >= header_bytes) {
       const size_t length = little_endian(bytes.substr(offset + 4, 2));
       const auto type = static_cast<uint8_t>(bytes[offset + 6]);
       const bool begins = type == type_full || type == type_first;
@@ -78,9 +81,11 @@ Result<bool> is_plain_log(const std::string& path) {
       offset += header_bytes + length;
       if (offset > bytes.size()) return false;
       inside = type == type_first || type == type_middle;
+      ended = !inside && bytes.substr(offset).starts_with(no_record);
     }
+    if (ended && bytes.find_first_not_of('\0', offset) != std::string_view::npos) return false;
     // Only a whole block may leave a few bytes over.
-    if (bytes.size() < block_bytes && offset < bytes.size()) return false;
+    if (!ended && bytes.size() < block_bytes && offset < bytes.size()) return false;
   }
   if (file.bad()) return make_error(Code::err, "cannot read " + path + ": " + std::strerror(errno));
   return !inside;
@@ -105,12 +110,16 @@ size_t LogReader::skip_block_trailer(size_t offset) const {
   return left < header_bytes ? offset + left : offset;
 }
 
+bool LogReader::only_zeros_from(size_t offset) const {
+  return bytes_.find_first_not_of('\0', offset) == std::string_view::npos;
+}
+
 std::optional<std::string_view> LogReader::next() {
   assembled_.clear();
   bool inside = false;
   for (;;) {
     position_ = skip_block_trailer(position_);
-    if (position_ >= bytes_.size()) {
+    if (position_ >= bytes_.size() || only_zeros_from(position_)) {
       damaged_ = damaged_ || inside;
       return std::nullopt;
     }

@@ -5,7 +5,8 @@
 // 32 KiB; in a block, fragments of
 //   masked crc32c of type and payload (4 LE), payload length (2 LE), type (1), payload
 // with type 1 a whole record, 2 3 4 the first, middle and last piece of one. Fewer than seven bytes
-// at the end of a block are zero. We never recycle or compress logs, so other types do not occur.
+// at the end of a block are zero. We never recycle or compress logs, so other types do not occur. Behind the
+// last record there may be zeros to the end of the file (prepared_log.h).
 #pragma once
 
 #include <cstdint>
@@ -22,8 +23,8 @@ namespace pawl::store {
 std::string log_path(const std::string& database, uint64_t number);
 Result<std::vector<uint64_t>> log_numbers(const std::string& database);
 
-// Whether the headers lead from the beginning of a log exactly to its end, as they do in every log
-// that is whole; reads each byte once, checks no checksums.
+// Whether the headers lead from the beginning of a log exactly to its end, or to nothing but zeros, as they
+// do in every log that is whole; reads each byte once, checks no checksums.
 Result<bool> is_plain_log(const std::string& path);
 
 // Walks the records of one log held in memory.
@@ -50,6 +51,7 @@ class LogReader {
   };
   std::optional<Fragment> fragment_at(size_t offset) const;
   size_t skip_block_trailer(size_t offset) const;
+  bool only_zeros_from(size_t offset) const;
 
   std::string_view bytes_;
   size_t position_ = 0;

@@ -158,6 +158,53 @@ TEST_CASE("a zeroed stretch in the last record is cut, and a copy of the log is 
   CHECK(crashed.notes.size() == 1);
 }
 
+void append_zeros(const std::string& path, size_t count) { zero(path, fs::file_size(path), count); }
+
+TEST_CASE("zeros behind the last record of a log are its end") {
+  const size_t count = GENERATE(1, 6, 7, 4096, 100'000, 4 << 20);
+  CAPTURE(count);
+  Crashed crashed;
+  append_zeros(crashed.logs()[0], count);
+  CHECK(record_ends(crashed.logs()[0]).size() == 11);
+  if (count > 7) CHECK(store::is_plain_log(crashed.logs()[0]).value());
+  const auto opened = crashed.open();
+  REQUIRE(opened.ok());
+  CHECK((*opened)->chain().sequence == crashed.newest());
+  CHECK(crashed.notes.empty());
+}
+
+TEST_CASE("zeros behind the last record of an earlier log are its end") {
+  Crashed crashed(true);
+  for (const std::string& log : crashed.logs()) append_zeros(log, 50'000);
+  const auto opened = crashed.open();
+  REQUIRE(opened.ok());
+  CHECK((*opened)->chain().sequence == crashed.newest());
+  CHECK(crashed.notes.empty());
+}
+
+TEST_CASE("a torn record with zeros behind it is cut") {
+  Crashed crashed;
+  const std::string log = crashed.logs()[0];
+  const auto ends = record_ends(log);
+  append_zeros(log, 200'000);
+  zero(log, ends.back() - row_bytes / 2, row_bytes / 2);
+  const auto opened = crashed.open();
+  REQUIRE(opened.ok());
+  CHECK((*opened)->chain().sequence == crashed.newest() - 1);
+  CHECK(crashed.notes.size() == 1);
+}
+
+TEST_CASE("a zeroed record with answered batches behind it and zeros at the end is refused") {
+  Crashed crashed;
+  const std::string log = crashed.logs()[0];
+  const auto ends = record_ends(log);
+  append_zeros(log, 200'000);
+  zero(log, ends[4], ends[5] - ends[4]);
+  const auto opened = crashed.open();
+  REQUIRE_FALSE(opened.ok());
+  CHECK(opened.error().text.find("answered ones up to") != std::string::npos);
+}
+
 TEST_CASE("damage with answered batches behind it refuses to open and names them") {
   Crashed crashed;
   const std::string log = crashed.logs()[0];
