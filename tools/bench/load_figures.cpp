@@ -36,14 +36,15 @@ int64_t Latencies::percentile(double part) const {
   return 0;
 }
 
-std::string figures(const Latencies& latencies, uint64_t ops, double seconds, uint64_t errors) {
+std::string figures(const Latencies& latencies, uint64_t ops, double seconds, uint64_t errors,
+                    uint64_t empty) {
   std::array<char, 256> line{};
   std::snprintf(
       line.data(), line.size(),
-      R"({"ops": %llu, "seconds": %.3f, "per_second": %.0f, "p50_us": %lld, "p99_us": %lld, "errors": %llu})",
+      R"({"ops": %llu, "seconds": %.3f, "per_second": %.0f, "p50_us": %lld, "p99_us": %lld, "errors": %llu, "empty": %llu})",
       static_cast<unsigned long long>(ops), seconds, static_cast<double>(ops) / seconds,
       static_cast<long long>(latencies.percentile(0.5)), static_cast<long long>(latencies.percentile(0.99)),
-      static_cast<unsigned long long>(errors));
+      static_cast<unsigned long long>(errors), static_cast<unsigned long long>(empty));
   return line.data();
 }
 

@@ -24,7 +24,9 @@ class Latencies {
   uint64_t count_ = 0;
 };
 
-// One line: {"ops": …, "seconds": …, "per_second": …, "p50_us": …, "p99_us": …, "errors": …}
-std::string figures(const Latencies& latencies, uint64_t ops, double seconds, uint64_t errors);
+// One line: {"ops": …, "seconds": …, "per_second": …, "p50_us": …, "p99_us": …, "errors": …, "empty": …}
+// `empty`: how often there was nothing to take and the same was asked again.
+std::string figures(const Latencies& latencies, uint64_t ops, double seconds, uint64_t errors,
+                    uint64_t empty = 0);
 
 }  // namespace pawl::bench
