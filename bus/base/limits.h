@@ -53,10 +53,12 @@ constexpr size_t refill_rows_at_once = 512;    // read into a window; more would
 constexpr size_t refill_rows_per_step = 4096;  // rows looked at before a refill yields to the loop
 
 // Work per tick of the core.
-constexpr size_t due_rows_per_tick = 1000;
-constexpr size_t lapses_per_tick = 1000;
+// Background work of one turn, and so what it adds to everyone's wait.
+constexpr size_t due_rows_per_tick = 256;
+constexpr size_t lapses_per_tick = 256;
 constexpr size_t retention_rows_per_tick = 1000;
-constexpr size_t job_rows_per_step = 1000;
+constexpr size_t job_rows_per_step = 500;
+constexpr size_t background_bytes_max = size_t{256} << 10;  // of a batch, while another one commits
 constexpr size_t list_rows_examined_max = 10'000;
 
 // Retention.

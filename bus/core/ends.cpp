@@ -96,14 +96,18 @@ void Machine::unplace(const Loaded& message, LifeRecord& life) {
 
 bool Machine::is_group_head(uint32_t role, std::string_view group, const BirthKey& key) const {
   std::string value;
-  return view_.get(Table::head, keys::named(role, group), value) && value == keys::birth(key);
+  return view_.get(Table::head, keys::named(role, group), value) && keys::read_birth(value) == key;
 }
 
 bool Machine::join_group(RoleState& role, std::string_view group, const BirthKey& key) {
   std::string head;
   if (!view_.get(Table::head, keys::named(role.number, group), head)) {
-    view_.put(Table::head, keys::named(role.number, group), keys::birth(key));
+    view_.put(Table::head, keys::named(role.number, group), keys::head_value(key, key.sequence + 1));
     return true;
+  }
+  if (key.sequence < keys::members_from(head)) {
+    view_.put(Table::head, keys::named(role.number, group),
+              keys::head_value(keys::read_birth(head), key.sequence));
   }
   view_.put(Table::group, keys::group(role.number, group, key.sequence), keys::birth(key));
   return false;
@@ -115,7 +119,9 @@ void Machine::leave_group(RoleState& role, std::string_view group, const BirthKe
 
 void Machine::promote_next(RoleState& role, std::string_view group) {
   std::optional<BirthKey> next;
-  const std::string from = keys::group(role.number, group, 0);
+  std::string head;
+  static_cast<void>(view_.get(Table::head, keys::named(role.number, group), head));
+  const std::string from = keys::group(role.number, group, keys::members_from(head));
   const std::string to = keys::after_prefix(from.substr(0, from.size() - 8));
   view_.scan(Table::group, from, to, [&](std::string_view, std::string_view value) {
     next = keys::read_birth(value);
@@ -126,7 +132,7 @@ void Machine::promote_next(RoleState& role, std::string_view group) {
     return;
   }
   view_.erase(Table::group, keys::group(role.number, group, next->sequence));
-  view_.put(Table::head, keys::named(role.number, group), keys::birth(*next));
+  view_.put(Table::head, keys::named(role.number, group), keys::head_value(*next, next->sequence + 1));
   auto message = load(*next);
   if (!message) {
     damage("the next message of a group");

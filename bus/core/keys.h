@@ -92,6 +92,16 @@ inline std::string group(uint32_t number, std::string_view name, uint64_t sequen
   append_be(out, sequence, 8);
   return out;
 }
+// The value of a head row: birth key (13), and the sequence (8) below which no member waits any more, so that
+// a promotion does not step over those that were promoted before.
+inline std::string head_value(const BirthKey& key, uint64_t members_from) {
+  std::string out = birth(key);
+  append_be(out, members_from, 8);
+  return out;
+}
+inline uint64_t members_from(std::string_view head_value) {
+  return head_value.size() < birth_bytes + 8 ? 0 : read_be(head_value, birth_bytes, 8);
+}
 // claimed, dead, chronicle: number (8)
 inline std::string number(uint64_t value) {
   std::string out;

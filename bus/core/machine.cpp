@@ -6,6 +6,8 @@
 namespace pawl::core {
 namespace {
 
+constexpr size_t early_ended_max = 100'000;
+
 // SplitMix64 (Steele, Lea, Flood 2014): the whole state is one number, which rides in the head row.
 uint64_t next_random(uint64_t& state) {
   state += 0x9e3779b97f4a7c15U;
@@ -31,6 +33,7 @@ Status Machine::open() {
     const auto head = decode<HeadRecord>(value);
     if (!head) return make_error(Code::err, "the head row is damaged or from a newer pawl");
     head_ = *head;
+    ended_from_ = head_.ended_low;
     if (PAWL_FAULT(tokens_start_over)) head_.next_token = 1;
   } else if (chain_.sequence != 0) {
     return make_error(Code::err, "the head row is missing; restore a backup");
@@ -216,8 +219,14 @@ uint64_t Machine::jitter(uint64_t below_or_at) { return next_random(head_.jitter
 
 void Machine::flush_ended() {
   for (const auto& [at_ms, record] : ended_) {
-    view_.put(Table::ended, keys::ended(at_ms, open_sequence()), encode(record));
+    view_.put(Table::ended, keys::ended(at_ms, open_sequence()), encoded(record));
+    if (at_ms >= ended_from_) continue;
+    early_ended_.emplace(at_ms, open_sequence());
+    if (early_ended_.size() <= early_ended_max) continue;
+    ended_from_ = early_ended_.begin()->first;
+    early_ended_.clear();
   }
+  head_.ended_low = early_ended_.empty() ? ended_from_ : early_ended_.begin()->first;
 }
 
 Batch Machine::seal() {

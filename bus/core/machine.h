@@ -335,6 +335,7 @@ class Machine {
   void fire_due(const BirthKey& key);
   size_t sweep_lapses();
   size_t retain_done();
+  bool first_ended(std::string& row, std::string& value) const;
   size_t retain_dead();
   size_t retain_chronicle();
   void alarm(uint8_t bit, bool near, std::string_view what);
@@ -374,6 +375,7 @@ class Machine {
   int64_t clocks_saved_mono_ms_ = 0;
   std::string damage_;  // the first row that must be there, or decode, and did not
   bool more_work_ = false;
+  bool batch_is_full_ = false;  // background work waits for the next one
 
   std::map<uint32_t, std::unique_ptr<RoleState>> roles_;
   std::map<std::string, RoleState*, std::less<>> role_names_;
@@ -391,6 +393,10 @@ class Machine {
   int64_t next_due_bus_ms_ = 0;
   int64_t next_due_wall_ms_ = 0;
   int64_t next_ended_ms_ = 0;  // bus time
+  // Rows of `ended` before this time are gone, but for those that came in since: a role with a shorter
+  // keeping time, when the room for ended messages is used up and the others go before theirs.
+  int64_t ended_from_ = 0;
+  std::set<std::pair<int64_t, uint64_t>> early_ended_;  // time, batch
   int64_t history_mono_ms_ = 0;
 
   // Of the open batch.

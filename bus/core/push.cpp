@@ -88,7 +88,7 @@ BirthKey Machine::push_message(RoleState& role, const op::Push& push) {
     next_due_wall_ms_ = std::min(next_due_wall_ms_, home.expire_at_ms);
   }
   if (push.group && !behind_head) {
-    view_.put(Table::head, keys::named(role.number, *push.group), keys::birth(key));
+    view_.put(Table::head, keys::named(role.number, *push.group), keys::head_value(key, key.sequence + 1));
   }
   RoleCounts& now = counts(role);
   ++now.pushed;

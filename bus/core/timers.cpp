@@ -8,6 +8,7 @@ namespace pawl::core {
 namespace {
 
 constexpr int64_t history_step_ms = 10'000;
+constexpr int64_t full_batch_wait_ms = 10;  // the end of the commit comes sooner, mostly
 constexpr size_t history_steps = 6;
 constexpr uint8_t alarm_dead = 1;
 constexpr uint8_t alarm_chronicle = 2;
@@ -27,11 +28,19 @@ int64_t Machine::first_time(Table table, std::string_view from) const {
 void Machine::find_next_due() {
   next_due_bus_ms_ = first_time(Table::due_bus, keys::due_bus(head_.due_bus_low, 0));
   next_due_wall_ms_ = first_time(Table::due_wall, keys::due_wall(head_.due_wall_low, keys::WallKind::due, 0));
-  next_ended_ms_ = first_time(Table::ended, keys::ended(head_.ended_low, 0));
+  next_ended_ms_ = early_ended_.empty() ? first_time(Table::ended, keys::ended(ended_from_, 0))
+                                        : early_ended_.begin()->first;
 }
 
 void Machine::tick(Outbox& outbox) {
   more_work_ = false;
+  // Turns come and go while a commit runs; the next batch must not grow with each. Its end is a turn as well.
+  batch_is_full_ = view_.in_flight() && view_.open_bytes() > limits::background_bytes_max;
+  if (batch_is_full_) {
+    end_waits(outbox);
+    serve_ready(outbox);
+    return;
+  }
   if (fire_due_wall() >= limits::due_rows_per_tick) more_work_ = true;
   if (fire_due_bus() >= limits::due_rows_per_tick) more_work_ = true;
   if (sweep_lapses() >= limits::lapses_per_tick) more_work_ = true;
@@ -58,6 +67,7 @@ std::optional<int64_t> Machine::next_wakeup_ms() const {
   if (!leases_.empty()) sooner(leases_.begin()->first - head_.lease_ms);
   if (!wait_deadlines_.empty()) sooner(wait_deadlines_.begin()->first - mono_ms_);
   if (more_work_) after_ms = 0;
+  if (batch_is_full_) after_ms = std::max(after_ms, full_batch_wait_ms);
   return mono_ms_ + after_ms;
 }
 
@@ -144,36 +154,51 @@ size_t Machine::sweep_lapses() {
   return lapsed;
 }
 
+// The first row of `ended`, without a step over those that are gone.
+bool Machine::first_ended(std::string& row, std::string& value) const {
+  if (!early_ended_.empty()) {
+    row = keys::ended(early_ended_.begin()->first, early_ended_.begin()->second);
+    return view_.get(Table::ended, row, value);
+  }
+  row.clear();
+  view_.scan(Table::ended, keys::ended(ended_from_, 0), "",
+             [&](std::string_view key, std::string_view bytes) {
+               row = std::string(key);
+               value = std::string(bytes);
+               return false;
+             });
+  return !row.empty();
+}
+
 size_t Machine::retain_done() {
   size_t taken = 0;
+  std::string row;
+  std::string value;
   while (taken < limits::retention_rows_per_tick &&
          (next_ended_ms_ <= head_.bus_ms || head_.done_bytes > config_.done_bytes_max)) {
-    std::string row;
-    std::optional<EndedRecord> record;
-    view_.scan(Table::ended, keys::ended(head_.ended_low, 0), "",
-               [&](std::string_view key, std::string_view value) {
-                 row = std::string(key);
-                 record = decode<EndedRecord>(value);
-                 if (!record) damage("a row of ended messages");
-                 return false;
-               });
-    const int64_t at_ms = record ? static_cast<int64_t>(keys::read_be(row, 0, 8)) : INT64_MAX;
-    if (!record || (at_ms > head_.bus_ms && head_.done_bytes <= config_.done_bytes_max)) {
+    if (!first_ended(row, value)) {
+      if (!early_ended_.empty()) damage("a row of ended messages");
       // What ended in the open batch counts from its seal on.
-      next_ended_ms_ = at_ms;
+      next_ended_ms_ = INT64_MAX;
       break;
     }
+    auto record = decode<EndedRecord>(value);
+    if (!record) {
+      damage("a row of ended messages");
+      break;
+    }
+    const auto at_ms = static_cast<int64_t>(keys::read_be(row, 0, 8));
+    const uint64_t batch = keys::read_be(row, 8, 8);
+    next_ended_ms_ = at_ms;
+    if (at_ms > head_.bus_ms && head_.done_bytes <= config_.done_bytes_max) break;
     view_.erase(Table::ended, row);
-    if (keys::read_be(row, 8, 8) == open_sequence()) {
+    if (early_ended_.erase({at_ms, batch}) == 0) ended_from_ = at_ms;
+    if (batch == open_sequence()) {
       // Put early for a reader: the list may have grown since, and the seal must not put it again.
       if (auto open = ended_.extract(at_ms)) record = std::move(open.mapped());
     }
     for (const EndedItem& item : record->items) purge(item);
     taken += record->items.size();
-    // Rows with a shorter keeping time may still come in before `at_ms`, but never before now.
-    head_.ended_low = std::min(at_ms, head_.bus_ms);
-    if (!ended_.empty()) head_.ended_low = std::min(head_.ended_low, ended_.begin()->first);
-    next_ended_ms_ = first_time(Table::ended, keys::ended(head_.ended_low, 0));
   }
   return taken;
 }

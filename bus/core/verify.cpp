@@ -291,7 +291,11 @@ void Verifier::check_index_rows() {
     const auto home = home_of(birth);
     const bool waits = life && home && life->place == Place::waiting;
     if (!waits || keys::group(life->role, home->group, birth.sequence) != key) {
-      problem(encode_id(birth) + ": a group row, but it does not wait there");
+      return problem(encode_id(birth) + ": a group row, but it does not wait there");
+    }
+    const auto head = row(Table::head, keys::named(life->role, home->group));
+    if (head && birth.sequence < keys::members_from(*head)) {
+      problem(encode_id(birth) + ": waits where its group is not looked through any more");
     }
   });
   each(Table::head, [&](std::string_view key, std::string_view value) {

@@ -52,15 +52,22 @@ Status Engine::start() {
   return {};
 }
 
-void Engine::submit() {
+void Engine::submit(bool here) {
   PAWL_CHECK(mode_ == EngineMode::serving && in_flight_ == 0);
   batch_ = bus_->seal();
   in_flight_ = batch_.link.sequence;
-  worker_.run([this] {
-    const int64_t start = steady_us();
-    commit_status_ = backend_->journal->commit(batch_);
-    commit_us_ = steady_us() - start;
-  });
+  due_here_ = here;
+  if (!here) worker_.run([this] { commit(); });
+}
+
+void Engine::commit() {
+  const int64_t start = steady_us();
+  commit_status_ = backend_->journal->commit(batch_);
+  commit_us_ = steady_us() - start;
+}
+
+bool Engine::commit_here(Relay& relay) {
+  return !std::exchange(due_here_, false) || worker_.run_here([this] { commit(); }, relay);
 }
 
 bool Engine::wait_for_commit(long microseconds) { return in_flight_ == 0 || worker_.wait_done(microseconds); }

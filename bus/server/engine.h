@@ -14,6 +14,7 @@
 
 #include "bus/core/bus.h"
 #include "bus/server/backend.h"
+#include "bus/server/relay.h"
 #include "bus/server/worker.h"
 
 namespace pawl::server {
@@ -54,14 +55,18 @@ class Engine {
 
   // Sequence of the batch whose commit runs; 0: none does.
   uint64_t in_flight() const { return in_flight_; }
+  // The commit in flight is over, and poll() has not said so yet.
+  bool has_ended() const { return in_flight_ != 0 && worker_.done(); }
   uint64_t durable() const { return durable_; }
   uint64_t commits() const { return commits_; }
   int64_t last_commit_us() const { return last_commit_us_; }
 
-  // Seals the open batch and begins its commit. Requires serving, nothing in flight and something to seal.
-  void submit();
-  // Whether a commit that usually takes less than a millisecond ended within `microseconds`; blocks
-  // meanwhile.
+  // Seals the open batch and begins its commit, on the thread that may wait for the disk or, with `here`, in
+  // commit_here(). Requires serving, nothing in flight and something to seal.
+  void submit(bool here = false);
+  // What is to be committed here, if anything; see Worker::run_here. False: the loop is another thread's.
+  bool commit_here(Relay& relay);
+  // Whether the commit ended within `microseconds`; blocks meanwhile.
   bool wait_for_commit(long microseconds);
   // What the worker has done since. After `failed` there is no bus.
   EngineEvent poll(Instant now);
@@ -76,6 +81,7 @@ class Engine {
  private:
   struct Attempt;  // one reopening, made on the worker's thread
 
+  void commit();
   EngineEvent finish_commit(Instant now);
   EngineEvent finish_attempt(Instant now);
   EngineEvent fail(Instant now, const std::string& why);
@@ -98,6 +104,7 @@ class Engine {
   std::shared_ptr<Attempt> attempt_;
 
   uint64_t in_flight_ = 0;
+  bool due_here_ = false;  // sealed, for commit_here()
   uint64_t durable_ = 0;
   uint64_t commits_ = 0;
   int64_t last_commit_us_ = 0;

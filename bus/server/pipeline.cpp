@@ -98,8 +98,7 @@ bool Pipeline::end_turn(bool draining) {
     return true;
   }
   if (bus->has_changes() && engine_.in_flight() == 0) {
-    sealed_bytes_ = bus->open_bytes();
-    engine_.submit();
+    engine_.submit(is_quick_commit());
     open_position_ = 0;
     wake_stalled();
   }

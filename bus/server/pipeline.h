@@ -34,8 +34,8 @@ class Session;
 
 struct PipelineOptions {
   size_t output_soft_bytes = limits::output_soft_bytes;
-  // Longest time that the loop waits for a small commit instead of going on without it; 0: never.
-  long commit_wait_us = 0;
+  // Small commits are made by the loop's thread, in commit_here().
+  bool commits_here = false;
 };
 
 class Pipeline final : private core::Outbox {
@@ -59,9 +59,10 @@ class Pipeline final : private core::Outbox {
   // Due work of the bus, unless `draining`; then the next commit begins if none runs. True: another
   // turn should follow at once.
   bool end_turn(bool draining);
-  // After end_turn and writing: a commit that ends within the configured wait is taken in at once. True: it
-  // was.
-  bool wait_for_small_commit();
+  // After end_turn and writing. False: the disk hangs, and the loop goes on in another thread.
+  bool commit_here(Relay& relay) { return engine_.commit_here(relay); }
+  // A commit has ended that begin_turn() has not taken in.
+  bool has_committed() const { return engine_.has_ended(); }
 
   // Clients that have bytes to write or are to be closed, and clients that can go on; both are forgotten.
   std::vector<Client*> take_dirty() { return std::exchange(dirty_, {}); }
@@ -126,6 +127,7 @@ class Pipeline final : private core::Outbox {
   std::optional<Error> no_bus_for(const core::Operation& operation, uint16_t flags) const;
   Error read_only_error() const;
   bool has_room(uint16_t flags) const;
+  bool is_quick_commit() const;
   bool wait_for_room(Client& client);
   void fit_wait(Client& client, core::Operation& operation) const;
   void park(Client& client, uint16_t flags, const core::Operation& operation);
@@ -162,7 +164,6 @@ class Pipeline final : private core::Outbox {
   size_t frame_bytes_ = 0;
 
   int64_t open_position_ = 0;  // replies given from the open batch
-  size_t sealed_bytes_ = 0;
   std::deque<Broadcast> broadcasts_;
   size_t fresh_broadcasts_ = 0;  // of the apply or tick that runs, at the end of the list
   std::vector<HandedOut> to_give_back_;

@@ -253,12 +253,12 @@ bool Pipeline::settled() const {
   return engine_.in_flight() == 0 && !engine_.bus()->has_changes() && to_give_back_.empty();
 }
 
-bool Pipeline::wait_for_small_commit() {
+// A disk that was slow just now gets a thread of its own.
+bool Pipeline::is_quick_commit() const {
   constexpr size_t small_batch_bytes = size_t{64} << 10;
   constexpr int64_t fast_commit_us = 2000;
-  if (options_.commit_wait_us == 0 || engine_.in_flight() == 0) return false;
-  if (sealed_bytes_ > small_batch_bytes || engine_.last_commit_us() > fast_commit_us) return false;
-  return engine_.wait_for_commit(options_.commit_wait_us);
+  return options_.commits_here && engine_.bus()->open_bytes() <= small_batch_bytes &&
+         engine_.last_commit_us() <= fast_commit_us;
 }
 
 }  // namespace pawl::server

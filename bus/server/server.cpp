@@ -57,7 +57,15 @@ Instant Server::now() const {
 
 // ---- A turn ---------------------------------------------------------------------
 
-void Server::turn() {
+bool Server::loop(Relay& relay) {
+  while (!ended_) {
+    uv_run(&loop_, UV_RUN_ONCE);
+    if (!turn(relay)) return false;
+  }
+  return true;
+}
+
+bool Server::turn(Relay& relay) {
   const Instant instant = now();
   turn_ms_ = instant.mono_ms;
   // Woken long after the time that was asked for: the process hung. What has arrived meanwhile may not have
@@ -75,13 +83,18 @@ void Server::turn() {
   }
   const bool again = pipeline_->end_turn(draining_ || late) || late;
   flush();
-  if (pipeline_->wait_for_small_commit()) {
-    pipeline_->begin_turn(now());
-    flush();
-  }
   collect_runnable();
   if (draining_) drain();
-  arm(again || !ready_.empty() || (draining_ && drain_turns_ <= turns_for_reading));
+  const bool again_at_once = again || (draining_ && drain_turns_ <= turns_for_reading);
+  arm(again_at_once || !ready_.empty());
+  if (!pipeline_->commit_here(relay)) return false;
+  if (pipeline_->has_committed()) {
+    pipeline_->begin_turn(now());
+    flush();
+    collect_runnable();
+    arm(again_at_once || !ready_.empty());
+  }
+  return true;
 }
 
 void Server::collect_runnable() {
@@ -264,7 +277,7 @@ Status Server::start() {
   if (Status status = engine_->start(); !status.ok()) return status;
   verifier_ = std::make_unique<Verifier>(notify);
   pipeline_ = std::make_unique<Pipeline>(
-      *engine_, *guards_, PipelineOptions{options_.output_soft_bytes, options_.commit_wait_us});
+      *engine_, *guards_, PipelineOptions{options_.output_soft_bytes, options_.commit_patience_us > 0});
   SessionOptions session;
   session.password = options_.password;
   session.shutdown = [this] { stop(); };
@@ -294,12 +307,10 @@ Status Server::listen() {
 
 void Server::start_handles() {
   uv_async_init(&loop_, &async_, [](uv_async_t*) {});  // it is enough that the loop wakes up
-  uv_check_init(&loop_, &check_);
   uv_idle_init(&loop_, &idle_);
   uv_timer_init(&loop_, &wakeup_);
   uv_timer_init(&loop_, &sweep_);
-  check_.data = idle_.data = wakeup_.data = sweep_.data = this;
-  uv_check_start(&check_, [](uv_check_t* check) { static_cast<Server*>(check->data)->turn(); });
+  idle_.data = wakeup_.data = sweep_.data = this;
   const int64_t shortest = std::min(options_.request_deadline_ms, options_.handshake_deadline_ms);
   const auto period = static_cast<uint64_t>(std::clamp<int64_t>(shortest / 4, 5, 1000));
   uv_timer_start(
@@ -318,7 +329,8 @@ void Server::run() {
     uv_signal_start(&signals_[0], on, SIGTERM);
     uv_signal_start(&signals_[1], on, SIGINT);
   }
-  uv_run(&loop_, UV_RUN_DEFAULT);
+  Relay relay([this](Relay& self) { return loop(self); }, options_.commit_patience_us);
+  relay.run();
 }
 
 void Server::stop() {
@@ -360,7 +372,7 @@ void Server::drain() {
   }
   for (Connection* connection : done) close(*connection);
   const bool too_late = turn_ms_ - drain_since_ms_ > 2 * options_.drain_deadline_ms;
-  if (connections_.empty() && (pipeline_->settled() || too_late)) uv_stop(&loop_);
+  if (connections_.empty() && (pipeline_->settled() || too_late)) ended_ = true;
 }
 
 Server::~Server() {
@@ -374,9 +386,8 @@ Server::~Server() {
   verifier_.reset();
   pipeline_.reset();
   engine_.reset();
-  uv_check_stop(&check_);
-  for (uv_handle_t* handle : {handle_of(async_), handle_of(check_), handle_of(idle_), handle_of(wakeup_),
-                              handle_of(sweep_), handle_of(signals_[0]), handle_of(signals_[1])}) {
+  for (uv_handle_t* handle : {handle_of(async_), handle_of(idle_), handle_of(wakeup_), handle_of(sweep_),
+                              handle_of(signals_[0]), handle_of(signals_[1])}) {
     uv_close(handle, nullptr);
   }
   uv_run(&loop_, UV_RUN_DEFAULT);

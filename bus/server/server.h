@@ -20,6 +20,7 @@
 #include "bus/server/engine.h"
 #include "bus/server/listener.h"
 #include "bus/server/pipeline.h"
+#include "bus/server/relay.h"
 #include "bus/server/session.h"
 #include "bus/server/verifier.h"
 #include "guards/guard_chain.h"
@@ -31,9 +32,8 @@ struct ServerOptions {
   std::optional<std::string> unix_path;
   std::string password;         // asked of every connection; needed for a TCP address that is not loopback
   bool handle_signals = false;  // SIGTERM and SIGINT drain, a second one exits at once
-  // See PipelineOptions. Measured: twice the throughput of going on at once, since then all clients
-  // ride each batch; a disk that hangs costs this much once.
-  long commit_wait_us = 2000;
+  // How long a commit may keep the loop before another thread goes on with it; 0: commits never do.
+  long commit_patience_us = 2000;
 
   // Bounds; the defaults are those of limits.h.
   size_t connections_max = limits::connections_default;
@@ -50,7 +50,7 @@ struct ServerOptions {
 // BADARG when the options do not go together, whatever the machine is like.
 Status check_options(const ServerOptions& options);
 
-// Everything but stop() belongs to the thread that calls run().
+// Everything but stop() belongs to the thread that calls run(), until run() returns.
 class Server {
  public:
   // Opens the store through `open`, then the sockets. Fails with a text for the operator. From here on
@@ -76,7 +76,9 @@ class Server {
   Status listen();
   void start_handles();
 
-  void turn();
+  // Both false: the loop is another thread's now.
+  bool loop(Relay& relay);
+  bool turn(Relay& relay);
   void collect_runnable();
   void flush();
   void settle(Connection& connection);
@@ -100,7 +102,6 @@ class Server {
 
   uv_loop_t loop_{};
   uv_async_t async_{};
-  uv_check_t check_{};
   uv_idle_t idle_{};
   uv_timer_t wakeup_{};
   uv_timer_t sweep_{};
@@ -121,6 +122,7 @@ class Server {
   std::unordered_map<core::ClientId, std::unique_ptr<Connection>> closing_;
   std::vector<Connection*> ready_;
 
+  bool ended_ = false;
   bool draining_ = false;
   int drain_turns_ = 0;
   int64_t drain_since_ms_ = 0;

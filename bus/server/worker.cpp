@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "bus/base/result.h"
+#include "bus/server/relay.h"
 
 namespace pawl::server {
 
@@ -26,6 +27,25 @@ void Worker::run(std::function<void()> job) {
     job_ = std::move(job);
   }
   wake_.notify_one();
+}
+
+bool Worker::run_here(const std::function<void()>& job, Relay& relay) {
+  PAWL_CHECK(!busy_);
+  busy_ = true;
+  const uint64_t lent = relay.lend();
+  job();
+  const bool kept = relay.take_back(lent);
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    done_ = true;
+  }
+  if (!kept) notify_();
+  return kept;
+}
+
+bool Worker::done() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return done_;
 }
 
 bool Worker::take_done() {

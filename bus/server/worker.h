@@ -8,6 +8,8 @@
 
 namespace pawl::server {
 
+class Relay;
+
 // Runs one job at a time. run(), busy(), take_done() and wait_done() belong to the owner's thread.
 class Worker {
  public:
@@ -20,8 +22,13 @@ class Worker {
 
   // Requires !busy(). What the job wrote may be read once take_done() said so.
   void run(std::function<void()> job);
+  // The same on the owner's thread, which lends its loop meanwhile. False: the job took long, the loop is
+  // another thread's now, and so is this worker.
+  bool run_here(const std::function<void()>& job, Relay& relay);
   // A job runs, or ran and was not taken.
   bool busy() const { return busy_; }
+  // A job ended and was not taken.
+  bool done() const;
   // True once for each job that ended.
   bool take_done();
   // Blocks until the job ended, `microseconds` at most. True: it ended; take_done() will say so, and
@@ -33,7 +40,7 @@ class Worker {
 
   std::function<void()> notify_;
   bool busy_ = false;  // owner's thread only
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::condition_variable ended_;
   std::function<void()> job_;

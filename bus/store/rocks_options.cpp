@@ -16,7 +16,7 @@
 namespace pawl::store {
 namespace {
 
-constexpr uint64_t wal_bytes_max = uint64_t{128} << 20;  // replays in well under a second
+constexpr uint64_t wal_bytes_max = uint64_t{64} << 20;  // replays in under a second, small rows as well
 constexpr size_t deletion_window = 8192;
 constexpr size_t deletion_trigger = 4096;
 constexpr double deletion_ratio = 0.5;

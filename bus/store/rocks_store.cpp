@@ -179,6 +179,7 @@ class RocksStore : public Store {
   // A new log begins about once every 64 MiB; from the first answer that rests on it, its loss must
   // be noticed.
   Status move_witness() {
+    if (!database_->stalls->take_log_change()) return {};
     const uint64_t log = database_->current_log();
     if (log <= witness_.log) return {};
     witness_.log = log;

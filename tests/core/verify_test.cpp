@@ -333,6 +333,8 @@ TEST_CASE("wrong figures and wrong places are reported") {
        [&](Fixture& f) { life(f, f.done, [](LifeRecord& l) { l.place = Place::dead; }); }},
       {"two in one group free",
        [&](Fixture& f) { life(f, f.waiter, [](LifeRecord& l) { l.place = Place::back; }); }},
+      {"a waiter below where its group is looked through",
+       [](Fixture& f) { f.plant(Table::head, keys::named(1, "g"), keys::head_value(f.head, UINT64_MAX)); }},
       {"a group headed by its waiter",
        [](Fixture& f) { f.plant(Table::head, keys::named(1, "g"), keys::birth(f.waiter)); }},
       {"a key held by another",

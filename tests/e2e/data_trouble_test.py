@@ -44,6 +44,12 @@ class DataTrouble(unittest.TestCase):
     def newest_log(self):
         return max(glob.glob(os.path.join(self.bus.data, "db", "*.log")))
 
+    @staticmethod
+    def end_of(log):
+        """Where the last record ends: the file goes on with the zeros that the next ones were to be written over."""
+        with open(log, "rb") as file:
+            return len(file.read().rstrip(b"\x00"))
+
     def test_unreadable_data_directory(self):
         self.fill()
         self.bus.stop()
@@ -121,7 +127,7 @@ class DataTrouble(unittest.TestCase):
                     wire.call("PUSH", "jobs", "the last one")
                 self.bus.kill()
                 log = self.newest_log()
-                os.truncate(log, os.path.getsize(log) - cut)
+                os.truncate(log, self.end_of(log) - cut)
                 self.bus.start()
                 # The torn batch was the last push: it alone is gone, which only a disk that lied about fsync can do.
                 self.assertEqual(self.ready(), expected)
@@ -136,8 +142,9 @@ class DataTrouble(unittest.TestCase):
             wire.call("PUSH", "jobs", "the last one")
         self.bus.kill()
         log = self.newest_log()
+        end = self.end_of(log)
         with open(log, "r+b") as file:
-            file.seek(-20, os.SEEK_END)
+            file.seek(end - 20)
             file.write(b"\x00" * 20)
         self.bus.start()
         self.assertEqual(self.ready(), 20)
@@ -145,12 +152,17 @@ class DataTrouble(unittest.TestCase):
         self.assertIn("damaged", self.bus.log())  # and the log says where
 
     def test_garbage_behind_the_tail(self):
-        self.fill(20)
-        self.bus.kill()
-        with open(self.newest_log(), "ab") as file:
-            file.write(b"\x17\x2a" * 100)
-        self.bus.start()
-        self.assertEqual(self.ready(), 20)
+        for behind in ("the last record", "the zeros"):
+            with self.subTest(behind=behind):
+                count = len(self.fill(20)) + (20 if behind == "the zeros" else 0)
+                self.bus.kill()
+                log = self.newest_log()
+                with open(log, "r+b") as file:
+                    file.seek(self.end_of(log) if behind == "the last record" else os.path.getsize(log))
+                    file.write(b"\x17\x2a" * 100)
+                self.bus.start()
+                self.assertEqual(self.ready(), count)
+                self.bus.stop()
 
     def test_a_hole_in_the_log(self):
         """Whole batches lie behind the damage: cutting would lose answered ones, so it refuses."""
@@ -158,7 +170,7 @@ class DataTrouble(unittest.TestCase):
         self.bus.kill()
         log = self.newest_log()
         with open(log, "r+b") as file:
-            file.seek(os.path.getsize(log) // 2)
+            file.seek(self.end_of(log) // 2)
             file.write(b"\xff" * 8)
         size = os.path.getsize(log)
         self.assertIn("backup", self.refuses(self.bus.data))
