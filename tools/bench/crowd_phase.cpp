@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <iterator>
 #include <optional>
 
@@ -90,7 +92,9 @@ void Crowd::renew(size_t i) {
 const std::vector<size_t>& Crowd::readable(int wait_ms) {
   std::array<epoll_event, 256> events;
   const int count = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), wait_ms);
-  if (count < 0 || (count == 0 && wait_ms >= 60'000)) fail("no answer for a minute");
+  // A process that was stopped and goes on finds its wait interrupted.
+  if (count < 0 && errno != EINTR) fail(std::string("epoll_wait: ") + std::strerror(errno));
+  if (count == 0 && wait_ms >= 60'000) fail("no answer for a minute");
   readable_.clear();
   for (int i = 0; i < count; ++i)
     readable_.push_back(static_cast<size_t>(events[static_cast<size_t>(i)].data.u64));
