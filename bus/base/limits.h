@@ -52,8 +52,7 @@ constexpr size_t home_cache_bytes = size_t{16} << 20;  // rows of messages about
 constexpr size_t refill_rows_at_once = 512;    // read into a window; more would be a pause for everyone
 constexpr size_t refill_rows_per_step = 4096;  // rows looked at before a refill yields to the loop
 
-// Work per tick of the core.
-// Background work of one turn, and so what it adds to everyone's wait.
+// Background work of the core in one turn, and so what it adds to everyone's wait.
 constexpr size_t due_rows_per_tick = 256;
 constexpr size_t lapses_per_tick = 256;
 constexpr size_t retention_rows_per_tick = 1000;

@@ -112,8 +112,6 @@ void Overlay::scan(Table table, std::string_view from, std::string_view to, cons
   emit_below(std::nullopt);
 }
 
-void Overlay::set(Table table, std::string_view key, Value value) { open_->set(table, key, value); }
-
 std::string Overlay::seal(size_t& row_count) {
   PAWL_CHECK(!in_flight_);
   std::string encoded;

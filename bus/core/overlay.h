@@ -23,8 +23,8 @@ class Overlay final : public StateView {
   bool failed() const override { return committed_.failed(); }
 
   // Both copy what they are given.
-  void put(Table table, std::string_view key, std::string_view value) { set(table, key, value); }
-  void erase(Table table, std::string_view key) { set(table, key, std::nullopt); }
+  void put(Table table, std::string_view key, std::string_view value) { open_->set(table, key, value); }
+  void erase(Table table, std::string_view key) { open_->set(table, key, std::nullopt); }
 
   bool open_empty() const { return open_->bytes == 0; }
   size_t open_bytes() const { return open_->bytes; }
@@ -53,8 +53,6 @@ class Overlay final : public StateView {
     std::pmr::monotonic_buffer_resource memory_;
     std::optional<std::array<Rows, table_count>> tables_;
   };
-
-  void set(Table table, std::string_view key, Value value);
 
   const StateView& committed_;
   Layer layers_[2];

@@ -1,22 +1,16 @@
 #include "bus/server/engine.h"
 
 #include <algorithm>
-#include <chrono>
 #include <utility>
 
 #include "bus/server/log.h"
+#include "bus/server/steady_clock.h"
 
 namespace pawl::server {
 namespace {
 
 constexpr int64_t reopen_pause_first_ms = 100;
 constexpr int64_t reopen_pause_max_ms = 5000;
-
-int64_t steady_us() {
-  return std::chrono::duration_cast<std::chrono::microseconds>(
-             std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
 
 }  // namespace
 

@@ -4,16 +4,12 @@
 #include <thread>
 #include <utility>
 
+#include "bus/server/steady_clock.h"
+
 namespace pawl::server {
 namespace {
 
 constexpr int quiet_looks_max = 100;
-
-int64_t steady_us() {
-  return std::chrono::duration_cast<std::chrono::microseconds>(
-             std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
 
 }  // namespace
 
