@@ -1,5 +1,7 @@
 #!/usr/bin/python3
-"""Stock Redis clients: connect, push, claim with wait, ack, pipeline, transaction, subscribe."""
+"""Stock Redis clients: connect, push, claim with wait, ack, pipeline, transaction, subscribe.
+
+Each is told 127.0.0.1, where the bus listens: by default they ask for "localhost", which a machine without /etc/hosts does not know."""
 import os
 import subprocess
 import threading
@@ -16,7 +18,7 @@ def pairs(flat):
 
 class RedisPy(harness.BusTest):
     def client(self):
-        client = redis.Redis(port=self.bus.port)
+        client = redis.Redis(host="127.0.0.1", port=self.bus.port)
         self.addCleanup(client.close)
         return client
 
@@ -92,7 +94,7 @@ class Tools(harness.BusTest):
         done = subprocess.run(["redis-benchmark", "-p", str(self.bus.port), "-n", "2000", "-c", "16", "-P", "4", "-q", "PUSH", "jobs", "x"],
                               capture_output=True, text=True, check=True)
         self.assertRegex(done.stdout, r"requests per second")
-        with redis.Redis(port=self.bus.port) as client:
+        with redis.Redis(host="127.0.0.1", port=self.bus.port) as client:
             self.assertEqual(pairs(client.execute_command("ROLE", "jobs"))[b"ready"], 2000)
         standard = subprocess.run(["redis-benchmark", "-p", str(self.bus.port), "-n", "1000", "-q", "-t", "ping"],
                                   capture_output=True, text=True, check=True)

@@ -6,9 +6,9 @@ const Redis = createRequire(process.env.PAWL_NODE + "/")("ioredis");
 const pairs = (flat) => Object.fromEntries(Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i], flat[2 * i + 1]]));
 
 async function main() {
-  const worker = new Redis(Number(process.env.PAWL_PORT));
-  const client = new Redis(Number(process.env.PAWL_PORT));
-  const listener = new Redis(Number(process.env.PAWL_PORT));
+  const worker = new Redis(Number(process.env.PAWL_PORT), "127.0.0.1");
+  const client = new Redis(Number(process.env.PAWL_PORT), "127.0.0.1");
+  const listener = new Redis(Number(process.env.PAWL_PORT), "127.0.0.1");
   const waiting = worker.call("CLAIM", "node", "jobs", "WAIT", "30000");
   const id = await client.call("PUSH", "jobs", "payload");
   const claim = pairs((await waiting)[0]);
