@@ -2,10 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "bus/core/gate.h"
-#include "bus/core/operation.h"
 
 namespace pawl::guards {
 
@@ -15,14 +15,12 @@ enum class FailureDirection : uint8_t {
   closed,  // refuses: what it protects from is worse than standing still
 };
 
-// What came of an operation that the chain admitted.
-struct Outcome {
-  const core::Operation& operation;
-  bool parked = false;  // waits for its reply
-};
+// What a guard wants to be asked about; a set of bits.
+enum Asks : uint8_t { asks_operations = 1, asks_claims = 2, asks_failures = 4 };
 
-// Contract: admit and admit_claim have no effect; a guard that counts or reserves does so in taken()
-// and observe(). Guards read no clock: times come with the candidate and with tick().
+// Contract: questions have no effect; a guard that counts or reserves does so in taken(), used(), ended()
+// and tick(), which come whatever its mode is. Guards read no clock: times come with the desk. State that
+// must last stands in rows (Desk::put), keys begin with name() and a slash; open() reads them.
 // Thread: one, the bus's. Ownership: the chain's.
 class Guard {
  public:
@@ -34,15 +32,55 @@ class Guard {
   // As GUARD LIST, EXPLAIN and the errors call it.
   virtual std::string_view name() const = 0;
   virtual FailureDirection failure_direction() const = 0;
+  virtual uint8_t asks() const = 0;
+  // False: it always enforces.
+  virtual bool has_mode() const { return true; }
+  virtual core::GuardMode default_mode() const { return core::GuardMode::enforce; }
+
+  // A bus was opened: forget everything, read the rows.
+  virtual void open(core::Desk& /*desk*/) {}
+  virtual void restored(const core::RoleFacts& /*role*/, const core::Reservation& /*reserved*/,
+                        uint64_t /*tokens*/, uint64_t /*cost*/) {}
+  virtual void configured(core::Desk& /*desk*/) {}
 
   // Before an operation reaches the bus. A transaction is asked about item by item, never as a whole.
-  virtual core::Verdict admit(const core::Operation& operation) const;
+  virtual core::Verdict admit(const core::Operation& /*operation*/, const core::Caller& /*caller*/,
+                              const core::Desk& /*desk*/) const {
+    return core::Verdict::allow();
+  }
   // Before a claim is granted; the first refusal wins.
-  virtual core::Verdict admit_claim(const core::Candidate& candidate) const;
-  // The claim was granted: reserve.
-  virtual void taken(const core::Candidate& candidate);
-  virtual void observe(const Outcome& outcome);
-  virtual void tick(int64_t wall_ms);
+  virtual core::Verdict admit_claim(const core::Candidate& /*candidate*/, const core::Desk& /*desk*/) const {
+    return core::Verdict::allow();
+  }
+  // The claim is granted: reserve. What is written into `reserved` stays with the claim.
+  virtual void taken(const core::Candidate& /*candidate*/, core::Reservation& /*reserved*/,
+                     core::Desk& /*desk*/) {}
+  // How a failure counts; one that is not to be spent wins over one that is poison.
+  virtual core::Ruling judge(const core::Ending& /*ending*/, const core::Desk& /*desk*/) const { return {}; }
+  virtual void used(const core::Usage& /*usage*/, core::Desk& /*desk*/) {}
+  virtual void ended(const core::Ending& /*ending*/, const core::Ruling& /*ruling*/, core::Desk& /*desk*/) {}
+
+  virtual void tick(core::Desk& /*desk*/) {}
+  // Bus time of the next tick() that does something, if any.
+  virtual std::optional<int64_t> next_wakeup_ms() const { return std::nullopt; }
+  // An operation of this guard's own. False: it is not.
+  virtual bool command(const core::Operation& /*operation*/, const core::Caller& /*caller*/,
+                       core::Desk& /*desk*/, core::ReplyWriter& /*writer*/) {
+    return false;
+  }
+  // Fields of ROLE and ROLES, of committed rows or of memory.
+  virtual void describe(const core::RoleFacts& /*role*/, const core::Desk& /*desk*/,
+                        core::Fields& /*fields*/) const {}
 };
+
+// A refusal; the chain adds the guard's name.
+inline core::Verdict refuse(Code code, core::Scope scope, std::string reason) {
+  core::Verdict verdict;
+  verdict.allowed = false;
+  verdict.code = code;
+  verdict.scope = scope;
+  verdict.reason = std::move(reason);
+  return verdict;
+}
 
 }  // namespace pawl::guards

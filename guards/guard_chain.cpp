@@ -1,39 +1,25 @@
 #include "guards/guard_chain.h"
 
 #include <algorithm>
-#include <string>
-#include <utility>
+
+#include "bus/base/parse.h"
 
 namespace pawl::guards {
 namespace {
 
+constexpr size_t later_max = 1000;
+
 core::Verdict failed_guard(const Guard& guard) {
   if (guard.failure_direction() == FailureDirection::open) return core::Verdict::allow();
-  core::Verdict verdict;
-  verdict.allowed = false;
-  verdict.code = Code::busy;
-  verdict.reason =
-      "guard " + std::string(guard.name()) + " failed and refuses while it does; see the bus's log";
-  verdict.scope = core::Scope::fleet;
-  return verdict;
-}
-
-// Asks one guard, whatever the question; a refusal carries its name.
-template <typename Question>
-core::Verdict ask(const Guard& guard, GuardCounters& counters, const Question& question) {
-  ++counters.evaluated;
-  core::Verdict verdict;
-  try {
-    verdict = question(guard);
-  } catch (...) {
-    ++counters.failed;
-    verdict = failed_guard(guard);
-  }
-  if (verdict.allowed) return verdict;
-  ++counters.refused;
+  core::Verdict verdict =
+      refuse(Code::busy, core::Scope::fleet,
+             "guard " + std::string(guard.name()) +
+                 " failed and refuses while it does; pawl guards shows it, GUARD MODE switches it off");
   verdict.guard = guard.name();
   return verdict;
 }
+
+std::string mode_key(std::string_view guard) { return "chain/mode/" + std::string(guard); }
 
 }  // namespace
 
@@ -41,27 +27,73 @@ GuardChain::GuardChain(std::vector<std::unique_ptr<Guard>> guards) {
   for (auto& guard : guards) {
     Link link;
     link.counters.name = guard->name();
+    link.mode = guard->default_mode();
     link.guard = std::move(guard);
     links_.push_back(std::move(link));
   }
+  for (const Link& link : links_) {
+    if ((link.guard->asks() & asks_operations) != 0) of_operations_.push_back(&link);
+    if ((link.guard->asks() & asks_claims) != 0) of_claims_.push_back(&link);
+    if ((link.guard->asks() & asks_failures) != 0) of_failures_.push_back(&link);
+  }
 }
 
-core::Verdict GuardChain::admit_one(const core::Operation& operation) const {
-  for (const Link& link : links_) {
+// ---- What is asked ------------------------------------------------------------
+
+void GuardChain::note_later(std::string kind, core::Verdict verdict) const {
+  if (later_.size() < later_max) later_.emplace_back(std::move(kind), std::move(verdict));
+}
+
+void GuardChain::failed(const Link& link) const {
+  ++link.counters.failed;
+  core::Verdict verdict = refuse(Code::err, core::Scope::fleet,
+                                 link.guard->failure_direction() == FailureDirection::open
+                                     ? "the guard failed; it lets through while it does"
+                                     : "the guard failed; it refuses while it does");
+  verdict.guard = link.guard->name();
+  note_later("guard.failed", std::move(verdict));
+}
+
+template <typename Question>
+core::Verdict GuardChain::ask(const Link& link, const Question& question) const {
+  if (link.mode == core::GuardMode::off) return core::Verdict::allow();
+  ++link.counters.evaluated;
+  core::Verdict verdict;
+  try {
+    verdict = question(*link.guard);
+  } catch (...) {
+    failed(link);
+    verdict = failed_guard(*link.guard);
+  }
+  if (verdict.allowed) return verdict;
+  verdict.guard = link.guard->name();
+  if (link.mode == core::GuardMode::enforce) {
+    ++link.counters.refused;
+    return verdict;
+  }
+  ++link.counters.would_refuse;
+  note_later("guard.would_refuse", std::move(verdict));
+  return core::Verdict::allow();
+}
+
+core::Verdict GuardChain::admit_one(const core::Operation& operation, const core::Caller& caller,
+                                    const core::Desk& desk) const {
+  for (const Link* link : of_operations_) {
     core::Verdict verdict =
-        ask(*link.guard, link.counters, [&](const Guard& guard) { return guard.admit(operation); });
+        ask(*link, [&](const Guard& guard) { return guard.admit(operation, caller, desk); });
     if (!verdict.allowed) return verdict;
   }
   return core::Verdict::allow();
 }
 
-core::Verdict GuardChain::admit(const core::Operation& operation) const {
+core::Verdict GuardChain::admit(const core::Operation& operation, const core::Caller& caller,
+                                const core::Desk& desk) const {
   const auto* transaction = std::get_if<core::op::Transaction>(&operation);
-  if (transaction == nullptr) return admit_one(operation);
+  if (transaction == nullptr) return admit_one(operation, caller, desk);
   for (size_t i = 0; i < transaction->items.size(); ++i) {
     const core::Operation item =
         std::visit([](const auto& one) { return core::Operation(one); }, transaction->items[i]);
-    core::Verdict verdict = admit_one(item);
+    core::Verdict verdict = admit_one(item, caller, desk);
     if (verdict.allowed) continue;
     verdict.reason += " at=" + std::to_string(i);
     return verdict;
@@ -69,54 +101,147 @@ core::Verdict GuardChain::admit(const core::Operation& operation) const {
   return core::Verdict::allow();
 }
 
-void GuardChain::observe(const Outcome& outcome) {
-  for (auto link = links_.rbegin(); link != links_.rend(); ++link) {
-    try {
-      link->guard->observe(outcome);
-    } catch (...) {
-      ++link->counters.failed;
-    }
-  }
-}
-
-void GuardChain::tick(int64_t wall_ms) {
-  for (Link& link : links_) {
-    try {
-      link.guard->tick(wall_ms);
-    } catch (...) {
-      ++link.counters.failed;
-    }
-  }
-}
-
-core::Verdict GuardChain::admit_claim(const core::Candidate& candidate) const {
-  for (const Link& link : links_) {
+core::Verdict GuardChain::admit_claim(const core::Candidate& candidate, const core::Desk& desk) const {
+  for (const Link* link : of_claims_) {
     core::Verdict verdict =
-        ask(*link.guard, link.counters, [&](const Guard& guard) { return guard.admit_claim(candidate); });
+        ask(*link, [&](const Guard& guard) { return guard.admit_claim(candidate, desk); });
     if (!verdict.allowed) return verdict;
   }
   return core::Verdict::allow();
 }
 
-void GuardChain::taken(const core::Candidate& candidate) {
-  for (Link& link : links_) {
+std::vector<core::Verdict> GuardChain::explain(const core::Candidate& candidate,
+                                               const core::Desk& desk) const {
+  std::vector<core::Verdict> refusals;
+  for (const Link* link : of_claims_) {
+    if (link->mode != core::GuardMode::enforce) continue;
+    core::Verdict verdict;
     try {
-      link.guard->taken(candidate);
+      verdict = link->guard->admit_claim(candidate, desk);
     } catch (...) {
-      ++link.counters.failed;
+      verdict = failed_guard(*link->guard);
+    }
+    if (verdict.allowed) continue;
+    verdict.guard = link->guard->name();
+    refusals.push_back(std::move(verdict));
+  }
+  return refusals;
+}
+
+core::Ruling GuardChain::judge(const core::Ending& ending, const core::Desk& desk) const {
+  core::Ruling ruling;
+  for (const Link* link : of_failures_) {
+    if (link->mode == core::GuardMode::off) continue;
+    ++link->counters.evaluated;
+    core::Ruling one;
+    try {
+      one = link->guard->judge(ending, desk);
+    } catch (...) {
+      failed(*link);
+      continue;
+    }
+    if (one.spend && !one.poison) continue;
+    if (link->mode == core::GuardMode::observe) {
+      ++link->counters.would_refuse;
+      core::Verdict verdict = refuse(Code::err, core::Scope::role, one.reason);
+      verdict.guard = link->guard->name();
+      verdict.subject = "role:" + std::string(ending.role.name);
+      note_later("guard.would_refuse", std::move(verdict));
+      continue;
+    }
+    ++link->counters.refused;
+    // What is not spent cannot be poison.
+    if (!one.spend) return core::Ruling{false, false, std::move(one.reason)};
+    if (!ruling.poison) ruling = std::move(one);
+  }
+  return ruling;
+}
+
+// ---- What is told --------------------------------------------------------------
+
+template <typename News>
+void GuardChain::tell(const News& news) {
+  for (auto link = links_.rbegin(); link != links_.rend(); ++link) {
+    try {
+      news(*link->guard);
+    } catch (...) {
+      failed(*link);
     }
   }
 }
 
-std::vector<core::Verdict> GuardChain::explain(const core::Candidate& candidate) const {
-  std::vector<core::Verdict> refusals;
-  for (const Link& link : links_) {
-    GuardCounters unused;
-    core::Verdict verdict =
-        ask(*link.guard, unused, [&](const Guard& guard) { return guard.admit_claim(candidate); });
-    if (!verdict.allowed) refusals.push_back(std::move(verdict));
+Status GuardChain::open(core::Desk& desk) {
+  log_.clear();
+  later_.clear();
+  read_modes(desk);
+  for (Link& link : links_) {
+    try {
+      link.guard->open(desk);
+    } catch (...) {
+      return make_error(Code::err, "the rows of guard " + std::string(link.guard->name()) +
+                                       " are damaged or from a newer pawl; restore a backup");
+    }
   }
-  return refusals;
+  return {};
+}
+
+void GuardChain::restored(const core::RoleFacts& role, const core::Reservation& reserved, uint64_t tokens,
+                          uint64_t cost) {
+  tell([&](Guard& guard) { guard.restored(role, reserved, tokens, cost); });
+}
+
+void GuardChain::configured(core::Desk& desk) {
+  read_modes(desk);
+  tell([&](Guard& guard) { guard.configured(desk); });
+}
+
+core::Reservation GuardChain::taken(const core::Candidate& candidate, core::Desk& desk) {
+  core::Reservation reserved;
+  for (const Link* link : of_claims_) {
+    try {
+      link->guard->taken(candidate, reserved, desk);
+    } catch (...) {
+      failed(*link);
+    }
+  }
+  return reserved;
+}
+
+void GuardChain::refused(const core::Verdict& verdict, core::Desk& desk) {
+  log_.note("guard.refuse", verdict, desk);
+}
+
+void GuardChain::used(const core::Usage& usage, core::Desk& desk) {
+  tell([&](Guard& guard) { guard.used(usage, desk); });
+}
+
+void GuardChain::ended(const core::Ending& ending, const core::Ruling& ruling, core::Desk& desk) {
+  tell([&](Guard& guard) { guard.ended(ending, ruling, desk); });
+}
+
+void GuardChain::tick(core::Desk& desk) {
+  for (const Link& link : links_) {
+    try {
+      link.guard->tick(desk);
+    } catch (...) {
+      failed(link);
+    }
+  }
+  for (const auto& [kind, verdict] : std::exchange(later_, {})) log_.note(kind, verdict, desk);
+  log_.tick(desk);
+}
+
+std::optional<int64_t> GuardChain::next_wakeup_ms() const {
+  std::optional<int64_t> next = log_.next_wakeup_ms();
+  for (const Link& link : links_) {
+    const auto own = link.guard->next_wakeup_ms();
+    if (own && (!next || *own < *next)) next = own;
+  }
+  return next;
+}
+
+void GuardChain::describe(const core::RoleFacts& role, const core::Desk& desk, core::Fields& fields) const {
+  for (const Link& link : links_) link.guard->describe(role, desk, fields);
 }
 
 std::vector<GuardCounters> GuardChain::counters() const {
@@ -125,10 +250,84 @@ std::vector<GuardCounters> GuardChain::counters() const {
   return all;
 }
 
-Error refusal(const core::Verdict& verdict, int64_t wall_ms) {
-  Error error = make_error(verdict.code, verdict.reason);
-  if (verdict.retry_at_ms) error.retry_after_ms = std::max<int64_t>(0, *verdict.retry_at_ms - wall_ms);
-  return error;
+// ---- GUARD -----------------------------------------------------------------------
+
+void GuardChain::read_modes(core::Desk& desk) {
+  std::string value;
+  for (Link& link : links_) {
+    link.mode = link.guard->default_mode();
+    link.mode_is_set = false;
+    if (!link.guard->has_mode()) continue;
+    const auto& configured = desk.config().guards.modes;
+    if (const auto found = configured.find(link.guard->name()); found != configured.end()) {
+      link.mode = found->second;
+    }
+    if (desk.get(mode_key(link.guard->name()), value) && value.size() == 1 && value[0] <= 2) {
+      link.mode = static_cast<core::GuardMode>(value[0]);
+      link.mode_is_set = true;
+    }
+  }
+}
+
+void GuardChain::command(const core::Operation& operation, const core::Caller& caller, core::Desk& desk,
+                         core::ReplyWriter& writer) {
+  if (std::holds_alternative<core::op::GuardList>(operation)) return list(desk, writer);
+  if (const auto* set = std::get_if<core::op::SetGuardMode>(&operation)) {
+    return set_mode(*set, caller, desk, writer);
+  }
+  for (Link& link : links_) {
+    if (link.guard->command(operation, caller, desk, writer)) return;
+  }
+  writer.error(make_error(Code::err, "no guard of this bus knows the command"));
+}
+
+void GuardChain::list(const core::Desk& desk, core::ReplyWriter& writer) const {
+  writer.array(links_.size());
+  for (const Link& link : links_) {
+    core::GuardMode mode = link.mode;
+    std::string value;
+    // As it is durable; counters are of memory.
+    if (link.mode_is_set && desk.get_committed(mode_key(link.guard->name()), value) && value.size() == 1) {
+      mode = static_cast<core::GuardMode>(value[0]);
+    }
+    core::Fields fields;
+    fields.text("guard", std::string(link.guard->name()));
+    fields.text("mode", std::string(core::guard_mode_names[static_cast<size_t>(mode)]));
+    fields.number("fixed", link.guard->has_mode() ? 0 : 1);
+    fields.text("fails", link.guard->failure_direction() == FailureDirection::open ? "open" : "closed");
+    fields.number("evaluated", static_cast<int64_t>(link.counters.evaluated));
+    fields.number("refused", static_cast<int64_t>(link.counters.refused));
+    fields.number("would_refuse", static_cast<int64_t>(link.counters.would_refuse));
+    fields.number("failed", static_cast<int64_t>(link.counters.failed));
+    writer.map(fields.size());
+    fields.write(writer);
+  }
+}
+
+void GuardChain::set_mode(const core::op::SetGuardMode& set, const core::Caller& caller, core::Desk& desk,
+                          core::ReplyWriter& writer) {
+  const auto link = std::find_if(links_.begin(), links_.end(),
+                                 [&](const Link& one) { return same_word(one.guard->name(), set.name); });
+  if (link == links_.end()) {
+    std::string names;
+    for (const Link& one : links_) (names += ' ') += one.guard->name();
+    return writer.error(
+        make_error(Code::notfound, "no guard '" + std::string(set.name) + "'; there are" + names));
+  }
+  const std::string name(link->guard->name());
+  if (!link->guard->has_mode()) {
+    return writer.error(make_error(Code::badarg, "guard " + name + " always enforces; it has no mode"));
+  }
+  const core::GuardMode before = link->mode;
+  link->mode = set.mode;
+  link->mode_is_set = true;
+  desk.put(mode_key(name), std::string(1, static_cast<char>(set.mode)));
+  desk.chronicle("guard.mode", {{"guard", name},
+                                {"from", std::string(core::guard_mode_names[static_cast<size_t>(before)])},
+                                {"to", std::string(core::guard_mode_names[static_cast<size_t>(set.mode)])},
+                                {"by", std::string(caller.name)}});
+  desk.wake("");
+  writer.simple("OK");
 }
 
 }  // namespace pawl::guards

@@ -1,11 +1,14 @@
-// The one flat chain: asked in declared order, observed in reverse.
+// The one flat chain: asked in declared order, told in reverse.
 #pragma once
 
 #include <memory>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "guards/guard.h"
+#include "guards/refusal_log.h"
 
 namespace pawl::guards {
 
@@ -13,38 +16,70 @@ struct GuardCounters {
   std::string_view name;
   uint64_t evaluated = 0;
   uint64_t refused = 0;
-  uint64_t failed = 0;  // the guard threw, and its failure direction was applied
+  uint64_t would_refuse = 0;  // in mode observe
+  uint64_t failed = 0;        // the guard threw, and its failure direction was applied
 };
 
 // Thread: one, the bus's. A guard that throws is answered for by its failure direction; nothing leaves.
-class GuardChain final : public core::ClaimGate {
+class GuardChain final : public core::Gate {
  public:
   explicit GuardChain(std::vector<std::unique_ptr<Guard>> guards);
 
-  // Before core::Bus::apply. The refusal of a transaction names the item that it is about: "at=N", from 0.
-  core::Verdict admit(const core::Operation& operation) const;
-  void observe(const Outcome& outcome);
-  void tick(int64_t wall_ms);
+  Status open(core::Desk& desk) override;
+  void restored(const core::RoleFacts& role, const core::Reservation& reserved, uint64_t tokens,
+                uint64_t cost) override;
+  void configured(core::Desk& desk) override;
 
-  core::Verdict admit_claim(const core::Candidate& candidate) const override;
-  void taken(const core::Candidate& candidate) override;
+  // The refusal of a transaction names the item that it is about: "at=N", from 0.
+  core::Verdict admit(const core::Operation& operation, const core::Caller& caller,
+                      const core::Desk& desk) const override;
+  core::Verdict admit_claim(const core::Candidate& candidate, const core::Desk& desk) const override;
+  core::Reservation taken(const core::Candidate& candidate, core::Desk& desk) override;
+  void refused(const core::Verdict& verdict, core::Desk& desk) override;
   // Does not count.
-  std::vector<core::Verdict> explain(const core::Candidate& candidate) const override;
+  std::vector<core::Verdict> explain(const core::Candidate& candidate, const core::Desk& desk) const override;
+  core::Ruling judge(const core::Ending& ending, const core::Desk& desk) const override;
+  void used(const core::Usage& usage, core::Desk& desk) override;
+  void ended(const core::Ending& ending, const core::Ruling& ruling, core::Desk& desk) override;
+  void tick(core::Desk& desk) override;
+  std::optional<int64_t> next_wakeup_ms() const override;
+  void command(const core::Operation& operation, const core::Caller& caller, core::Desk& desk,
+               core::ReplyWriter& writer) override;
+  void describe(const core::RoleFacts& role, const core::Desk& desk, core::Fields& fields) const override;
 
   std::vector<GuardCounters> counters() const;
 
  private:
   struct Link {
     std::unique_ptr<Guard> guard;
+    core::GuardMode mode = core::GuardMode::enforce;
+    bool mode_is_set = false;        // by GUARD MODE, over what pawl.toml says
     mutable GuardCounters counters;  // asking is const, being asked is counted
   };
 
-  core::Verdict admit_one(const core::Operation& operation) const;
+  core::Verdict admit_one(const core::Operation& operation, const core::Caller& caller,
+                          const core::Desk& desk) const;
+  // Asks one guard, whatever the question; what it says is applied as its mode says.
+  template <typename Question>
+  core::Verdict ask(const Link& link, const Question& question) const;
+  // Tells every guard, last one first; who throws is noted.
+  template <typename News>
+  void tell(const News& news);
+  void failed(const Link& link) const;
+  void note_later(std::string kind, core::Verdict verdict) const;
+  void read_modes(core::Desk& desk);
+  void list(const core::Desk& desk, core::ReplyWriter& writer) const;
+  void set_mode(const core::op::SetGuardMode& set, const core::Caller& caller, core::Desk& desk,
+                core::ReplyWriter& writer);
 
   std::vector<Link> links_;
+  // Those that ask for it, in order: most guards have nothing to say to most questions.
+  std::vector<const Link*> of_operations_;
+  std::vector<const Link*> of_claims_;
+  std::vector<const Link*> of_failures_;
+  RefusalLog log_;
+  // Of questions, which write nothing: told to the log with the next tick.
+  mutable std::vector<std::pair<std::string, core::Verdict>> later_;
 };
-
-// What an error reply says of a refusal.
-Error refusal(const core::Verdict& verdict, int64_t wall_ms);
 
 }  // namespace pawl::guards

@@ -4,18 +4,14 @@
 
 namespace pawl::guards {
 
-core::Verdict Pause::admit_claim(const core::Candidate& candidate) const {
-  if (!candidate.role.paused) return core::Verdict::allow();
-  const std::string role(candidate.role.name);
-  core::Verdict verdict;
-  verdict.allowed = false;
-  verdict.code = Code::paused;
-  verdict.scope = core::Scope::role;
-  verdict.reason = "role " + role + " is paused";
-  if (!candidate.role.pause_reason.empty()) {
-    verdict.reason += " (" + std::string(candidate.role.pause_reason) + ")";
-  }
-  verdict.reason += "; RESUME " + role + " lets its claims go on";
+core::Verdict Pause::admit_claim(const core::Candidate& candidate, const core::Desk& /*desk*/) const {
+  const core::RoleRecord& record = *candidate.role.record;
+  if (!record.paused) return core::Verdict::allow();
+  std::string reason = "role " + record.name + " is paused";
+  if (!record.pause_reason.empty()) reason += " (" + record.pause_reason + ")";
+  core::Verdict verdict =
+      refuse(Code::paused, core::Scope::role, reason + "; RESUME " + record.name + " lets its claims go on");
+  verdict.subject = "role:" + record.name;
   return verdict;
 }
 

@@ -10,8 +10,9 @@ class Pause final : public Guard {
   std::string_view name() const override { return "pause"; }
   // Closed: whoever paused a role wants it to stand still.
   FailureDirection failure_direction() const override { return FailureDirection::closed; }
+  uint8_t asks() const override { return asks_claims; }
   // PAUSED with the operator's reason; never passes by itself.
-  core::Verdict admit_claim(const core::Candidate& candidate) const override;
+  core::Verdict admit_claim(const core::Candidate& candidate, const core::Desk& desk) const override;
 };
 
 }  // namespace pawl::guards

@@ -3,11 +3,10 @@
 
 #include <memory>
 
-#include "bus/core/config.h"
 #include "guards/guard_chain.h"
 
 namespace pawl::guards {
 
-std::unique_ptr<GuardChain> make_guard_chain(const core::BusConfig& config);
+std::unique_ptr<GuardChain> make_guard_chain();
 
 }  // namespace pawl::guards

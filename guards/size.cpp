@@ -47,19 +47,19 @@ struct Measure {
 
 }  // namespace
 
-core::Verdict Size::admit(const core::Operation& operation) const {
-  const std::optional<Excess> excess = std::visit(Measure{payload_bytes_max_}, operation);
+core::Verdict Size::admit(const core::Operation& operation, const core::Caller& /*caller*/,
+                          const core::Desk& desk) const {
+  const size_t payload_max = desk.config().payload_max;
+  const std::optional<Excess> excess = std::visit(Measure{payload_max}, operation);
   if (!excess) return core::Verdict::allow();
-  core::Verdict verdict;
-  verdict.allowed = false;
-  verdict.code = Code::toobig;
-  verdict.scope = core::Scope::message;
-  verdict.value = static_cast<int64_t>(excess->bytes);
-  verdict.limit = static_cast<int64_t>(payload_bytes_max_);
   const std::string which = excess->number == 0 ? "" : " " + std::to_string(excess->number);
-  verdict.reason = std::string(excess->what) + which + ": " + std::to_string(excess->bytes) +
-                   " bytes, the limit is " + std::to_string(payload_bytes_max_) +
-                   "; store the data elsewhere and send where it is, or raise [bus] payload_max";
+  core::Verdict verdict =
+      refuse(Code::toobig, core::Scope::message,
+             std::string(excess->what) + which + ": " + std::to_string(excess->bytes) +
+                 " bytes, the limit is " + std::to_string(payload_max) +
+                 "; store the data elsewhere and send where it is, or raise [bus] payload_max");
+  verdict.value = static_cast<int64_t>(excess->bytes);
+  verdict.limit = static_cast<int64_t>(payload_max);
   return verdict;
 }
 

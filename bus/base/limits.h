@@ -67,6 +67,12 @@ constexpr int64_t keep_dead_ms = int64_t{30} * 24 * 3600 * 1000;
 constexpr uint64_t dead_bytes_max = uint64_t{1} << 30;
 constexpr uint64_t chronicle_bytes_max = uint64_t{1} << 30;
 
+// Guards.
+constexpr int64_t quota_cap_max = int64_t{1} << 53;  // tokens, micro-dollars or calls
+constexpr int quota_buckets = 60;                    // of a window; the oldest counts whole
+constexpr int64_t quota_window_ms_min = quota_buckets;
+constexpr int64_t quota_window_ms_max = int64_t{366} * 24 * 3600 * 1000;
+
 // Server.
 constexpr size_t connections_default = 10'000;
 constexpr size_t unauthenticated_args_max = 10;

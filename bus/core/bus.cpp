@@ -9,15 +9,15 @@ namespace pawl::core {
 Bus::Bus(std::unique_ptr<Machine> machine) : machine_(std::move(machine)) {}
 Bus::~Bus() = default;
 
-Result<std::unique_ptr<Bus>> Bus::open(const StateView& committed, const BusConfig& config, ClaimGate& gate) {
+Result<std::unique_ptr<Bus>> Bus::open(const StateView& committed, const BusConfig& config, Gate& gate) {
   auto machine = std::make_unique<Machine>(committed, config, gate);
   if (Status status = machine->open(); !status) return status.error();
   return std::unique_ptr<Bus>(new Bus(std::move(machine)));
 }
 
 void Bus::begin_turn(Instant now) { machine_->begin_turn(now); }
-Applied Bus::apply(ClientId client, const Operation& operation, Outbox& outbox) {
-  return machine_->apply(client, operation, outbox);
+Applied Bus::apply(const Caller& caller, const Operation& operation, Outbox& outbox) {
+  return machine_->apply(caller, operation, outbox);
 }
 void Bus::tick(Outbox& outbox) { machine_->tick(outbox); }
 bool Bus::more_work() const { return machine_->more_work(); }
@@ -29,6 +29,13 @@ uint64_t Bus::open_sequence() const { return machine_->open_sequence(); }
 Batch Bus::seal() { return machine_->seal(); }
 void Bus::committed() { machine_->committed(); }
 BusTotals Bus::totals() const { return machine_->totals(); }
+const FreezeRecord& Bus::freeze() const { return machine_->freeze(); }
+const FreezeRecord& Bus::committed_freeze() const { return machine_->committed_freeze(); }
+void Bus::freeze_flagged() { machine_->freeze_flagged(); }
+void Bus::set_disk(DiskMark mark) { machine_->set_disk(mark); }
+void Bus::reconfigure(const BusConfig& config, const std::string& changes) {
+  machine_->reconfigure(config, changes);
+}
 bool Bus::failed() const { return machine_->failed(); }
 std::string Bus::failure() const { return machine_->failure(); }
 

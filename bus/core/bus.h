@@ -47,14 +47,14 @@ class Bus {
  public:
   // Fails with READONLY or ERR when the rows are not a bus's, or from a newer version.
   // `committed` and `gate` outlive the Bus.
-  static Result<std::unique_ptr<Bus>> open(const StateView& committed, const BusConfig& config,
-                                           ClaimGate& gate);
+  static Result<std::unique_ptr<Bus>> open(const StateView& committed, const BusConfig& config, Gate& gate);
   ~Bus();
 
   // First thing in a turn. Bus time goes on by the monotonic difference to the turn before, lease time by
   // the same but at most 10 s, wall time to the later of itself and now.wall_ms.
   void begin_turn(Instant now);
-  Applied apply(ClientId client, const Operation& operation, Outbox& outbox);
+  // The guards are asked first: a refusal is an error reply.
+  Applied apply(const Caller& caller, const Operation& operation, Outbox& outbox);
   // Due messages, lapses, expiries, retention, jobs, waits that ended. Bounded; more_work() says
   // that another turn should follow at once.
   void tick(Outbox& outbox);
@@ -76,6 +76,15 @@ class Bus {
   void committed();
 
   BusTotals totals() const;
+  // As of the open batch, and of the newest durable one.
+  const FreezeRecord& freeze() const;
+  const FreezeRecord& committed_freeze() const;
+  // The flag file of the freeze that stands is written.
+  void freeze_flagged();
+  // From the next turn on.
+  void set_disk(DiskMark mark);
+  // Another pawl.toml; chronicled with what it changes. Takes the place of the old one at once.
+  void reconfigure(const BusConfig& config, const std::string& changes);
   // A read failed: nothing that this object says is to be trusted any more.
   bool failed() const;
   // Why, for the log; empty while nothing has failed.

@@ -163,6 +163,8 @@ void Machine::relocate(Loaded& message, uint8_t priority, RoleState& to, bool mo
     leave_group(from, home.group, key);
     --counts(from).at(state);
     ++counts(to).at(state);
+    leave_backlog(from, home.bytes());
+    counts(to).bytes += home.bytes();
   }
   life.role = to.number;
   life.priority = priority;
@@ -202,7 +204,7 @@ void Machine::apply_resume(const op::Resume& resume, ReplyWriter& writer, Outbox
     counts(*role);
     chronicle("role.resume", {{"role", role->record.name}});
     outbox.publish("pawl.role." + role->record.name, "resumed");
-    if (!role_waits_.empty()) readied(*role);
+    wake(*role);
   }
   writer.simple("OK");
 }

@@ -171,13 +171,14 @@ ClaimOutcome Machine::take(const ClaimAsk& ask) {
       over[i] = true;
       if (role == nullptr) continue;
       const RoleFacts role_facts = facts(*role);
-      const Candidate candidate{role_facts, ask.daemon, head_.wall_ms};
-      if (Verdict verdict = gate_.admit_claim(candidate); !verdict.allowed) {
+      const Candidate candidate{role_facts, ask.daemon, clocks()};
+      if (const Verdict* verdict = ask_claim(*role, candidate)) {
+        if (verdict->empty) continue;
         ++held;
         const bool sooner = !outcome.verdict ||
-                            (verdict.retry_at_ms && (!outcome.verdict->retry_at_ms ||
-                                                     *verdict.retry_at_ms < *outcome.verdict->retry_at_ms));
-        if (sooner) outcome.verdict = std::move(verdict);
+                            (verdict->retry_at_ms && (!outcome.verdict->retry_at_ms ||
+                                                      *verdict->retry_at_ms < *outcome.verdict->retry_at_ms));
+        if (sooner) outcome.verdict = *verdict;
         continue;
       }
       Lane* lane = nullptr;
@@ -202,9 +203,8 @@ ClaimOutcome Machine::take(const ClaimAsk& ask) {
       lane->pop_front();
       --window_entries_;
       if (from_home) role->mark_dirty[static_cast<size_t>(index)] = true;
-      const LiveClaim& claim = grant(*role, entry, from_home, *home, ask);
+      const LiveClaim& claim = grant(*role, entry, from_home, *home, ask, gate_.taken(candidate, *desk_));
       outcome.granted.push_back(Granted{&claim, role, std::move(*home)});
-      gate_.taken(candidate);
       last = role;
       full = outcome.granted.size() >= ask.count;
     }
@@ -223,7 +223,7 @@ std::optional<HomeRecord> Machine::home_of(const LaneEntry& entry, bool from_hom
 }
 
 const LiveClaim& Machine::grant(RoleState& role, const LaneEntry& entry, bool from_home,
-                                const HomeRecord& home, const ClaimAsk& ask) {
+                                const HomeRecord& home, const ClaimAsk& ask, Reservation reserved) {
   const auto [at, fresh] = claims_.emplace(
       entry.sequence, LiveClaim{entry.key, {}, HomeFacts(home), home.max_attempts, open_sequence()});
   PAWL_CHECK(fresh);
@@ -253,6 +253,7 @@ const LiveClaim& Machine::grant(RoleState& role, const LaneEntry& entry, bool fr
   life.progress = -1;
   life.note.clear();
   life.tokens = life.cost = 0;
+  life.reserved = std::move(reserved);
   life.invocation_written = false;
   put_life(entry.key, life);
   shift(role, MessageState::ready, MessageState::claimed);
@@ -334,6 +335,7 @@ Applied Machine::apply_claim(ClientId client, const op::Claim& claim, Outbox& ou
   ReplyWriter& writer = outbox.reply_to(client);
   if (outcome.all_held) {
     writer.error(refusal(*outcome.verdict));
+    gate_.refused(*outcome.verdict, *desk_);
   } else {
     write_claims(client, outcome, writer, outbox);
   }

@@ -4,7 +4,9 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "bus/base/limits.h"
 #include "bus/core/words.h"
@@ -18,6 +20,23 @@ struct ClassPolicy {
   int64_t max_ms = 0;
 };
 
+enum class QuotaKind : uint8_t { tokens, cost, calls };
+constexpr std::array<std::string_view, 3> quota_kind_names = {"tokens", "cost", "calls"};
+
+// What a role, or the fleet, may use within a sliding window.
+struct QuotaConfig {
+  QuotaKind what = QuotaKind::tokens;
+  int64_t cap = 0;                  // tokens, micro-dollars or calls
+  int64_t per_ms = 0;               // length of the window
+  std::optional<int64_t> estimate;  // reserved by a claim; nothing: learned
+};
+
+// `count` claims per `per_ms`; 0: no limit.
+struct RateConfig {
+  int64_t count = 0;
+  int64_t per_ms = 0;
+};
+
 struct RoleConfig {
   int64_t lease_ms = limits::lease_ms_default;
   uint32_t max_attempts = limits::attempts_default;
@@ -25,8 +44,49 @@ struct RoleConfig {
   int64_t backoff_max_ms = limits::backoff_max_ms_default;
   int64_t keep_done_ms = limits::keep_done_ms_default;
   std::array<ClassPolicy, class_count> classes{};
+  uint64_t concurrency = 0;         // live claims over all daemons; 0: no limit
+  RateConfig rate;                  // of claims
+  uint64_t backlog_max = 0;         // scheduled and ready messages; 0: no limit
+  uint64_t backlog_bytes_max = 0;   // of scheduled, ready and claimed messages; 0: no limit
+  std::vector<QuotaConfig> quotas;  // at most one of a kind and window
+  std::vector<std::string> needs;   // named dependencies
 
   RoleConfig() { classes[static_cast<size_t>(ErrorClass::bad_input)].dead = true; }
+};
+
+enum class GuardMode : uint8_t { off, observe, enforce };
+constexpr std::array<std::string_view, 3> guard_mode_names = {"off", "observe", "enforce"};
+
+// Section [guards]. Times are of bus time.
+struct GuardsConfig {
+  std::map<std::string, GuardMode, std::less<>> modes;  // by guard; the others have their default
+  // Poison: so many crash or lease-expiry endings in a row are a dead letter.
+  uint32_t poison_crashes = 3;
+  // Outage, of a role or of a dependency: so many different messages failing within the window.
+  uint32_t outage_messages = 5;
+  int64_t outage_window_ms = 60'000;
+  // Circuit: how long it stays open; doubles with each failed probe, up to the maximum.
+  int64_t cooldown_ms = 5'000;
+  int64_t cooldown_max_ms = 300'000;
+  // Velocity: a minute so many times over its rolling mean, and over the floor.
+  int64_t velocity_factor = 10;
+  int64_t velocity_pushes_floor = 1'000;
+  int64_t velocity_tokens_floor = 1'000'000;
+  int64_t velocity_cost_floor = 10'000'000;  // micro-dollars
+  // Shed: pushes under the default priority are refused from this share of a backlog cap on.
+  uint32_t shed_from_percent = 80;
+};
+
+// Section [user.NAME].
+struct UserConfig {
+  std::string name;
+  std::string password_hash;  // as crypto_pwhash_str makes it
+  // Rights; each user has at least one.
+  bool producer = false;           // PUSH, MPUSH, CANCEL, MOVE
+  bool worker = false;             // CLAIM and what settles a claim
+  bool operates = false;           // dead letters, pause, kill switch, limits
+  bool admin = false;              // everything
+  std::vector<std::string> roles;  // prefixes of role names; empty: all
 };
 
 struct BusConfig {
@@ -44,6 +104,9 @@ struct BusConfig {
   size_t refill_rows_at_once = limits::refill_rows_at_once;
   size_t home_cache_bytes = limits::home_cache_bytes;
   size_t job_rows_per_step = limits::job_rows_per_step;
+  std::vector<QuotaConfig> system_quotas;
+  GuardsConfig guards;
+  std::map<std::string, UserConfig, std::less<>> users;
   RoleConfig defaults;
   std::map<std::string, RoleConfig, std::less<>> roles;
 

@@ -280,9 +280,11 @@ bool Machine::replay_one(Loaded& message, ReplayJob& job) {
   view_.erase(Table::dead, keys::number(life.dead_number));
   --counts(from).at(MessageState::dead);
   ++counts(role).at(MessageState::ready);
+  counts(role).bytes += home.bytes();
   life.role = role.number;
   if (!PAWL_FAULT(replay_keeps_attempts)) life.spent = 0;
   life.causes = {};
+  life.spent_delivery = 0;
   life.crashes_in_row = 0;
   life.releases = 0;
   life.released_by.clear();

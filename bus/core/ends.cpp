@@ -168,6 +168,7 @@ void Machine::end_message(const BirthKey& key, LifeRecord& life, const HomeFacts
   RoleState& role = role_by_number(life.role);
   life.place = end;
   life.ended_at_ms = head_.wall_ms;
+  leave_backlog(role, home.bytes);
   if (!PAWL_FAULT(count_kept_on_cancel) || end != Place::cancelled) shift(role, from, state_of(life));
   EndedItem item;
   item.key = key;
@@ -192,11 +193,19 @@ void Machine::end_message(const BirthKey& key, LifeRecord& life, const HomeFacts
   ended_[at_ms].items.push_back(item);
 }
 
-void Machine::bury(const BirthKey& key, LifeRecord& life, const HomeFacts& home, MessageState from) {
+// A store from before the bytes were counted has messages that were not.
+void Machine::leave_backlog(RoleState& role, uint64_t bytes) {
+  uint64_t& left = counts(role).bytes;
+  left -= std::min(left, bytes);
+}
+
+void Machine::bury(const BirthKey& key, LifeRecord& life, const HomeFacts& home, MessageState from,
+                   const Ruling& ruling) {
   free_keys(key, life, home);
   RoleState& role = role_by_number(life.role);
   life.place = Place::dead;
   life.ended_at_ms = head_.wall_ms;
+  leave_backlog(role, home.bytes);
   life.dead_number = head_.next_dead++;
   put_life(key, life);
   DeadRecord record;
@@ -212,14 +221,16 @@ void Machine::bury(const BirthKey& key, LifeRecord& life, const HomeFacts& home,
   shift(role, from, MessageState::dead);
   ++counts(role).died;
   note_end(key, life);
-  chronicle("message.dead", {{"id", encode_id(key)},
-                             {"role", role.record.name},
-                             {"delivery", std::to_string(life.deliveries)},
-                             {"daemon", life.daemon},
-                             {"class", std::string(class_name(life.error_class))},
-                             {"text", life.error_text.substr(0, 512)},
-                             {"fingerprint", fingerprint_text(life.fingerprint)},
-                             {"spent", std::to_string(life.spent)}});
+  Headers fields = {{"id", encode_id(key)},
+                    {"role", role.record.name},
+                    {"delivery", std::to_string(life.deliveries)},
+                    {"daemon", life.daemon},
+                    {"class", std::string(class_name(life.error_class))},
+                    {"text", life.error_text.substr(0, 512)},
+                    {"fingerprint", fingerprint_text(life.fingerprint)},
+                    {"spent", std::to_string(life.spent)}};
+  if (!ruling.reason.empty()) fields.emplace_back("ruling", ruling.reason);
+  chronicle("message.dead", std::move(fields));
 }
 
 void Machine::purge_rows(const BirthKey& key, bool has_blob, uint32_t invocations) {

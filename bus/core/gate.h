@@ -1,6 +1,9 @@
-// The seam between the core and the guards: the core asks before each claim.
+// The seam between the core and the guards. The core asks before every operation, before every claim
+// and before a failure counts; it tells what became of each claim. Guards keep what must last in rows of
+// their own, which ride in the same batch.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -8,6 +11,13 @@
 
 #include "bus/base/ids.h"
 #include "bus/base/result.h"
+#include "bus/core/config.h"
+#include "bus/core/fields.h"
+#include "bus/core/freeze.h"
+#include "bus/core/operation.h"
+#include "bus/core/records.h"
+#include "bus/core/reply.h"
+#include "bus/core/state_view.h"
 #include "bus/core/words.h"
 
 namespace pawl::core {
@@ -17,10 +27,12 @@ enum class Scope : uint8_t { fleet, role, group, message };
 // Allow, or refuse with what to tell and until when.
 struct Verdict {
   bool allowed = true;
+  bool empty = false;  // of a claim: being at this cap is emptiness, not an error
   Code code = Code::err;
   std::string guard;   // name of the guard that refused
   std::string reason;  // for a person; says what to do
   Scope scope = Scope::role;
+  std::string subject;                 // what the scope is: a role's name, a dependency's; may be empty
   std::optional<int64_t> retry_at_ms;  // wall time; nothing: not by itself
   std::optional<int64_t> value;        // what was measured
   std::optional<int64_t> limit;        // against what
@@ -28,34 +40,167 @@ struct Verdict {
   static Verdict allow() { return {}; }
 };
 
-// What guards may know of a role.
+// The three clocks (contract), in milliseconds.
+struct Clocks {
+  int64_t wall_ms = 0;
+  int64_t bus_ms = 0;
+  int64_t lease_ms = 0;
+};
+
+// How full the disk is; each stops more than the one before (design 2.12). Measured by the server.
+enum class DiskMark : uint8_t { ample, low, critical };
+
+// Who asks. Without users every caller may do everything.
+struct Caller {
+  Caller(ClientId number) : client(number) {}  // NOLINT: a client is a caller without a name
+  Caller(ClientId number, std::string_view called, const UserConfig* known)
+      : client(number), name(called), user(known) {}
+  ClientId client;
+  std::string_view name;             // as the chronicle calls it; empty: unknown
+  const UserConfig* user = nullptr;  // null: no users are configured, or it is the bus itself
+};
+
+// What guards may know of a role; as of the open batch. Lives until the next operation.
 struct RoleFacts {
   std::string_view name;
-  bool paused = false;
-  std::string_view pause_reason;
-  uint64_t ready = 0;
-  uint64_t claimed = 0;
+  uint32_t number = 0;
+  const RoleConfig* config = nullptr;
+  const RoleRecord* record = nullptr;
+  const RoleCounts* counts = nullptr;
+
+  uint64_t depth(MessageState state) const { return counts->at(state); }
 };
 
 // A claim about to be granted.
 struct Candidate {
   const RoleFacts& role;
   std::string_view daemon;  // empty when asked by EXPLAIN
-  int64_t wall_ms = 0;
+  Clocks clocks;
 };
 
-class ClaimGate {
- public:
-  ClaimGate() = default;
-  ClaimGate(const ClaimGate&) = delete;
-  ClaimGate& operator=(const ClaimGate&) = delete;
-  virtual ~ClaimGate() = default;
+// How a delivery ended.
+struct Ending {
+  const RoleFacts& role;
+  BirthKey message;
+  uint32_t delivery = 0;
+  std::string_view daemon = {};
+  Outcome outcome = Outcome::done;
+  ErrorClass error_class = ErrorClass::unknown;  // when failed or lapsed
+  std::string_view text = {};                    // when failed or lapsed
+  uint32_t crashes_in_row = 0;                   // crash or lease_expired endings right before this one
+  bool final = false;                            // dead whatever guards say: FAIL … DEAD, a fatal class
+  const Reservation& reserved;                   // by Gate::taken
+  uint64_t tokens = 0;                           // reported, totals of the delivery
+  uint64_t cost = 0;                             // micro-dollars
+  int64_t started_ms = 0;                        // wall
+};
 
-  // Const: reserving is for taken(), after all guards allowed.
-  virtual Verdict admit_claim(const Candidate& candidate) const = 0;
-  virtual void taken(const Candidate& candidate) = 0;
+// How a failed or lapsed delivery counts.
+struct Ruling {
+  bool spend = true;    // an outage's failures are not
+  bool poison = false;  // dead now, whatever attempts are left
+  std::string reason;   // for the chronicle and the dead letter
+};
+
+// Usage that a delivery has reported; totals so far.
+struct Usage {
+  const RoleFacts& role;
+  const Reservation& reserved;
+  bool live = true;  // false: reported after the claim had ended
+  // Tokens and micro-dollars charged before, and now; never less than before.
+  uint64_t tokens_before = 0;
+  uint64_t tokens = 0;
+  uint64_t cost_before = 0;
+  uint64_t cost = 0;
+};
+
+// What the core offers a guard. Const members may be used by any question; the others only where a guard
+// is handed a Desk that is not const. Thread: the bus's.
+class Desk {
+ public:
+  Desk() = default;
+  Desk(const Desk&) = delete;
+  Desk& operator=(const Desk&) = delete;
+  virtual ~Desk() = default;
+
+  virtual Clocks clocks() const = 0;
+  virtual const BusConfig& config() const = 0;
+  virtual const FreezeRecord& freeze() const = 0;
+  virtual DiskMark disk() const = 0;
+  virtual std::optional<RoleFacts> role(std::string_view name) const = 0;
+  // Every role that there is, by number; dropped ones left out.
+  virtual void each_role(const std::function<void(const RoleFacts&)>& visit) const = 0;
+  // The present role of a message; nothing: there is no such message.
+  virtual std::optional<RoleFacts> role_of(std::string_view id) const = 0;
+
+  // Rows of the guards, table `guard`. Keys begin with the guard's name and a slash.
+  virtual bool get(std::string_view key, std::string& value) const = 0;
+  virtual void scan(std::string_view prefix, const RowSink& sink) const = 0;
+  // The same as of the newest durable batch, for status reads.
+  virtual bool get_committed(std::string_view key, std::string& value) const = 0;
+  virtual void scan_committed(std::string_view prefix, const RowSink& sink) const = 0;
+  virtual void put(std::string_view key, std::string_view value) = 0;
+  virtual void erase(std::string_view key) = 0;
+
+  virtual void chronicle(std::string_view kind, Headers fields) = 0;
+  // What held this role's claims may be over: they are asked about again. Empty: every role's.
+  virtual void wake(std::string_view role) = 0;
+  // The failure of this delivery was an outage's: the attempt is given back, if the message still lives and
+  // this was its newest delivery. True: it was.
+  virtual bool unspend(const BirthKey& message, uint32_t delivery) = 0;
+  // A soft freeze by the guard; over an existing one nothing happens. It begins after what runs now.
+  virtual void freeze_softly(FreezeScope scope, std::string_view by, std::string_view reason,
+                             int64_t until_ms) = 0;
+  // Ends the freeze that `by` began, if it still stands.
+  virtual void thaw(std::string_view by, std::string_view reason) = 0;
+};
+
+// Every answer by default: allow, and nothing more.
+class Gate {
+ public:
+  Gate() = default;
+  Gate(const Gate&) = delete;
+  Gate& operator=(const Gate&) = delete;
+  virtual ~Gate() = default;
+
+  // A bus was opened over `desk`'s rows: forget everything, read them. `desk` lives until the next open().
+  virtual Status open(Desk& /*desk*/) { return {}; }
+  // While opening, after open(): each live claim.
+  virtual void restored(const RoleFacts& /*role*/, const Reservation& /*reserved*/, uint64_t /*tokens*/,
+                        uint64_t /*cost*/) {}
+  // desk.config() is another one now.
+  virtual void configured(Desk& /*desk*/) {}
+
+  // Before an operation. A transaction is asked about item by item; a refusal then names the item: "at=N".
+  virtual Verdict admit(const Operation& /*operation*/, const Caller& /*caller*/,
+                        const Desk& /*desk*/) const {
+    return Verdict::allow();
+  }
+  // Before a claim is granted. Const: reserving is for taken(), after all guards allowed.
+  virtual Verdict admit_claim(const Candidate& candidate, const Desk& desk) const = 0;
+  virtual Reservation taken(const Candidate& /*candidate*/, Desk& /*desk*/) { return {}; }
+  // The refusal that somebody was told of.
+  virtual void refused(const Verdict& /*verdict*/, Desk& /*desk*/) {}
   // Every guard's refusal, not only the first: EXPLAIN.
-  virtual std::vector<Verdict> explain(const Candidate& candidate) const = 0;
+  virtual std::vector<Verdict> explain(const Candidate& candidate, const Desk& desk) const = 0;
+
+  // Before a failure or a lapse counts.
+  virtual Ruling judge(const Ending& /*ending*/, const Desk& /*desk*/) const { return {}; }
+  virtual void used(const Usage& /*usage*/, Desk& /*desk*/) {}
+  // The delivery is over, and counted as judged.
+  virtual void ended(const Ending& /*ending*/, const Ruling& /*ruling*/, Desk& /*desk*/) {}
+
+  // Once a turn.
+  virtual void tick(Desk& /*desk*/) {}
+  // Bus time of the next thing that tick() would do, if any.
+  virtual std::optional<int64_t> next_wakeup_ms() const { return std::nullopt; }
+  // GUARD and QUOTA commands.
+  virtual void command(const Operation& /*operation*/, const Caller& /*caller*/, Desk& /*desk*/,
+                       ReplyWriter& writer) {
+    writer.error(make_error(Code::err, "this bus has no guards"));
+  }
+  // Fields of ROLE and ROLES; status reads, so of committed rows or of memory.
+  virtual void describe(const RoleFacts& /*role*/, const Desk& /*desk*/, Fields& /*fields*/) const {}
 };
 
 }  // namespace pawl::core

@@ -135,5 +135,6 @@ inline std::string after_prefix(std::string prefix) {
 }
 
 constexpr std::string_view head_row = "head";
+constexpr std::string_view freeze_row = "freeze";
 
 }  // namespace pawl::core::keys

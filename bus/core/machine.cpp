@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "bus/core/desk.h"
+
 namespace pawl::core {
 namespace {
 
@@ -19,8 +21,10 @@ uint64_t next_random(uint64_t& state) {
 
 }  // namespace
 
-Machine::Machine(const StateView& committed, const BusConfig& config, ClaimGate& gate)
-    : view_(committed), config_(config), gate_(gate) {}
+Machine::Machine(const StateView& committed, const BusConfig& config, Gate& gate)
+    : view_(committed), config_(config), gate_(gate), desk_(std::make_unique<GuardDesk>(*this)) {}
+
+Machine::~Machine() = default;
 
 Status Machine::open() {
   std::string value;
@@ -42,9 +46,15 @@ Status Machine::open() {
     head_.jitter = 0x7061776c;  // any fixed seed; what follows depends on the history alone
   }
   if (Status status = load_roles(); !status) return status;
+  if (Status status = load_freeze(); !status) return status;
   if (Status status = load_claims(); !status) return status;
   for (const auto& [name, config] : config_.roles) {
     if (find_role(name) == nullptr) make_role(name);
+  }
+  if (Status status = gate_.open(*desk_); !status) return status;
+  for (const auto& [sequence, claim] : claims_) {
+    const RoleFacts role = facts(role_by_number(claim.life.role));
+    gate_.restored(role, claim.life.reserved, claim.life.tokens, claim.life.cost);
   }
   find_next_due();
   // A role that was dropped for good, but whose rows were still there when the process ended.
@@ -125,7 +135,10 @@ void Machine::begin_turn(Instant now) {
   mono_ms_ += step;
   head_.bus_ms += step;
   // A hang of the process or the disk must lapse nobody who could not be heard meanwhile.
-  head_.lease_ms += PAWL_FAULT(lease_time_uncapped) ? step : std::min(step, limits::clock_step_ms_max);
+  // Under a freeze of everything no worker can show a sign of life.
+  if (!freeze_.all() || PAWL_FAULT(lease_time_in_freeze)) {
+    head_.lease_ms += PAWL_FAULT(lease_time_uncapped) ? step : std::min(step, limits::clock_step_ms_max);
+  }
   head_.wall_ms = PAWL_FAULT(wall_runs_back) ? now.wall_ms : std::max(head_.wall_ms, now.wall_ms);
   const bool depends = !claims_.empty() || next_due_bus_ms_ != INT64_MAX || next_ended_ms_ != INT64_MAX;
   if (depends && mono_ms_ - clocks_saved_mono_ms_ >= limits::clock_persist_ms) clocks_due_ = true;
@@ -201,11 +214,6 @@ void Machine::chronicle(std::string_view kind, Headers fields) {
   events_added_ = true;
 }
 
-RoleFacts Machine::facts(const RoleState& role) const {
-  return RoleFacts{role.record.name, role.record.paused, role.record.pause_reason,
-                   role.counts.at(MessageState::ready), role.counts.at(MessageState::claimed)};
-}
-
 void Machine::damage(std::string_view what) {
   if (damage_.empty()) damage_ = std::string(what);
 }
@@ -247,6 +255,7 @@ Batch Machine::seal() {
     role->sealed = role->counts;
     role->sealed_record = role->record;
   }
+  sealed_freeze_ = freeze_;
   sealed_roles_ = std::move(dirty_roles_);
   dirty_roles_.clear();
 
@@ -276,6 +285,7 @@ Batch Machine::seal() {
 
 void Machine::committed() {
   view_.drop_sealed();
+  committed_freeze_ = sealed_freeze_;
   for (RoleState* role : sealed_roles_) {
     role->committed = role->sealed;
     role->committed_record = role->sealed_record;
@@ -303,12 +313,38 @@ BusTotals Machine::totals() const {
   return totals;
 }
 
-Applied Machine::apply(ClientId client, const Operation& operation, Outbox& outbox) {
+void Machine::reconfigure(const BusConfig& config, const std::string& changes) {
+  config_ = config;
+  for (const auto& [number, role] : roles_) role->config = &config_.role(role->record.name);
+  for (const auto& [name, unused] : config_.roles) {
+    if (find_role(name) == nullptr) make_role(name);
+  }
+  gate_.configured(*desk_);
+  chronicle("config.reload", {{"changes", changes}});
+  wake_all();
+}
+
+Applied Machine::apply(const Caller& caller, const Operation& operation, Outbox& outbox) {
+  Applied applied = Applied::replied;
+  const Verdict verdict = gate_.admit(operation, caller, *desk_);
+  if (verdict.allowed) {
+    applied = dispatch(caller, operation, outbox);
+  } else {
+    outbox.reply_to(caller.client).error(refusal(verdict));
+    gate_.refused(verdict, *desk_);
+  }
+  serve_ready(outbox);
+  return applied;
+}
+
+Applied Machine::dispatch(const Caller& caller, const Operation& operation, Outbox& outbox) {
   // Operations that may park reach for the outbox themselves; the others answer at once.
   struct Visitor {
     Machine& m;
-    ClientId client;
+    const Caller& caller;
+    const Operation& operation;
     Outbox& outbox;
+    ClientId client = caller.client;
     ReplyWriter& writer() const { return outbox.reply_to(client); }
     static Applied done() { return Applied::replied; }
 
@@ -346,10 +382,20 @@ Applied Machine::apply(ClientId client, const Operation& operation, Outbox& outb
       return done();
     }
     Applied operator()(const op::Unclaim& o) const { return m.apply_unclaim(o), done(); }
+    Applied operator()(const op::KillSet& o) const { return m.apply_kill_set(caller, o, outbox), done(); }
+    Applied operator()(const op::KillClear& o) const { return m.apply_kill_clear(caller, o, outbox), done(); }
+    Applied operator()(const op::KillStatus&) const {
+      return write_freeze(m.committed_freeze_, writer()), done();
+    }
+    Applied operator()(const op::KillFiles& o) const { return m.apply_kill_files(o, outbox), done(); }
+    Applied operator()(const op::QuotaSet&) const { return guards(); }
+    Applied operator()(const op::QuotaGet&) const { return guards(); }
+    Applied operator()(const op::QuotaDrop&) const { return guards(); }
+    Applied operator()(const op::GuardList&) const { return guards(); }
+    Applied operator()(const op::SetGuardMode&) const { return guards(); }
+    Applied guards() const { return m.gate_.command(operation, caller, *m.desk_, writer()), done(); }
   };
-  const Applied applied = std::visit(Visitor{*this, client, outbox}, operation);
-  serve_ready(outbox);
-  return applied;
+  return std::visit(Visitor{*this, caller, operation, outbox}, operation);
 }
 
 }  // namespace pawl::core

@@ -6,6 +6,7 @@
 //   dead.cpp      dead letters                        read.cpp    get, explain, roles
 //   list.cpp      list
 //   timers.cpp    clocks, due rows, lapses, retention waits.cpp   parked commands, events
+//   freeze.cpp    the kill switch                     desk.cpp    what guards are offered
 #pragma once
 
 #include <algorithm>
@@ -53,6 +54,9 @@ struct RoleState {
   std::array<bool, 10> mark_dirty{};
   // Totals at each of the last six ten-second marks, for rates a minute; oldest first.
   std::deque<RoleCounts> history;
+  // A guard's refusal of its claims. Asked again at that bus time, or when something wakes the role.
+  std::optional<Verdict> held;
+  int64_t held_until_ms = 0;
 };
 
 // What the end of a message needs of its home row.
@@ -141,12 +145,13 @@ using Claims = std::unordered_map<uint64_t, LiveClaim>;  // by sequence
 
 class Machine {
  public:
-  Machine(const StateView& committed, const BusConfig& config, ClaimGate& gate);
+  Machine(const StateView& committed, const BusConfig& config, Gate& gate);
+  ~Machine();
   Status open();
 
   // machine.cpp
   void begin_turn(Instant now);
-  Applied apply(ClientId client, const Operation& operation, Outbox& outbox);
+  Applied apply(const Caller& caller, const Operation& operation, Outbox& outbox);
   Batch seal();
   void committed();
   bool has_changes() const { return !view_.open_empty() || clocks_due_; }
@@ -155,6 +160,12 @@ class Machine {
   bool failed() const { return view_.failed() || !damage_.empty(); }
   std::string failure() const;
   BusTotals totals() const;
+  void reconfigure(const BusConfig& config, const std::string& changes);
+  void set_disk(DiskMark mark) { disk_ = mark; }
+  // freeze.cpp
+  const FreezeRecord& freeze() const { return freeze_; }
+  const FreezeRecord& committed_freeze() const { return committed_freeze_; }
+  void freeze_flagged();
   // timers.cpp
   void tick(Outbox& outbox);
   bool more_work() const { return more_work_; }
@@ -176,12 +187,35 @@ class Machine {
   RoleCounts& counts(RoleState& role);
   void shift(RoleState& role, MessageState from, MessageState to);
   void chronicle(std::string_view kind, Headers fields);
-  RoleFacts facts(const RoleState& role) const;
+  static RoleFacts facts(const RoleState& role) {
+    return {role.record.name, role.number, role.config, &role.record, &role.counts};
+  }
+  Clocks clocks() const { return {head_.wall_ms, head_.bus_ms, head_.lease_ms}; }
+  Applied dispatch(const Caller& caller, const Operation& operation, Outbox& outbox);
   void damage(std::string_view what);
   Status load_roles();
   Status load_claims();
   uint64_t jitter(uint64_t below_or_at);
   void flush_ended();
+
+  // ---- freeze.cpp
+  Status load_freeze();
+  void apply_kill_set(const Caller& caller, const op::KillSet& set, Outbox& outbox);
+  void apply_kill_clear(const Caller& caller, const op::KillClear& clear, Outbox& outbox);
+  void apply_kill_files(const op::KillFiles& files, Outbox& outbox);
+  void begin_freeze(FreezeRecord freeze, Outbox& outbox);
+  void end_freeze(std::string_view by, std::string_view reason, Outbox& outbox);
+  void put_freeze();
+  void tick_freeze(Outbox& outbox);
+  static void write_freeze(const FreezeRecord& freeze, ReplyWriter& writer);
+
+  // ---- desk.cpp
+  class GuardDesk;
+  const Verdict* ask_claim(RoleState& role, const Candidate& candidate);
+  void wake(RoleState& role);
+  void wake_all();
+  void end_holds();
+  bool unspend(const BirthKey& key, uint32_t delivery);
 
   // ---- push.cpp
   void apply_push(const op::Push& push, ReplyWriter& writer);
@@ -201,7 +235,7 @@ class Machine {
   void write_claims(ClientId client, const ClaimOutcome& outcome, ReplyWriter& writer, Outbox& outbox);
   std::optional<HomeRecord> home_of(const LaneEntry& entry, bool from_home);
   const LiveClaim& grant(RoleState& role, const LaneEntry& entry, bool from_home, const HomeRecord& home,
-                         const ClaimAsk& ask);
+                         const ClaimAsk& ask, Reservation reserved);
   size_t first_turn(std::string_view daemon, const std::vector<std::string_view>& roles);
   void served(std::string_view daemon, const RoleState& role);
   Error refusal(const Verdict& verdict) const;
@@ -222,18 +256,23 @@ class Machine {
 
   // ---- settle.cpp
   LiveClaim* find_claim(std::string_view id, std::string_view token);
-  void charge(LifeRecord& life, const op::Usage& usage);
+  void charge(LifeRecord& life, const op::Usage& usage, bool live = true);
   void charge_lost(std::string_view id, std::string_view token, const op::Usage& usage);
   void write_lost(std::string_view id, ReplyWriter& writer);
   void apply_ack(ClientId client, const op::Ack& ack, ReplyWriter& writer, Outbox& outbox);
   void apply_multi_ack(const op::MultiAck& ack, ReplyWriter& writer);
   void apply_fail(const op::Fail& fail, ReplyWriter& writer);
   void apply_extend(const op::Extend& extend, ReplyWriter& writer);
+  void write_extended(const LiveClaim& claim, ReplyWriter& writer);
   void apply_release(const op::Release& release, ReplyWriter& writer);
   void apply_unclaim(const op::Unclaim& unclaim);
   void acknowledge(LiveClaim& claim, std::string_view result);
   void fail_claim(LiveClaim& claim, const op::Fail& fail, ReplyWriter& writer);
   void spend(LifeRecord& life, ErrorClass error_class);
+  // The guards' say on a failed or lapsed delivery, and what they keep of it afterwards.
+  Ruling judge(LiveClaim& closed, Outcome outcome, bool final);
+  void settled(LiveClaim& closed, Outcome outcome, const Ruling& ruling = {});
+  Ending ending_of(const RoleFacts& role, const LiveClaim& closed, Outcome outcome) const;
   int64_t backoff_ms(const RoleState& role, ErrorClass error_class, uint32_t before);
   void lapse(LiveClaim& claim);
   void release_claim(LiveClaim& claim, int64_t delay_ms);
@@ -268,7 +307,9 @@ class Machine {
   // The message, in state `from` and in no index any more, ends. Not for dead letters.
   void end_message(const BirthKey& key, LifeRecord& life, const HomeFacts& home, MessageState from,
                    Place end);
-  void bury(const BirthKey& key, LifeRecord& life, const HomeFacts& home, MessageState from);
+  void leave_backlog(RoleState& role, uint64_t bytes);
+  void bury(const BirthKey& key, LifeRecord& life, const HomeFacts& home, MessageState from,
+            const Ruling& ruling);
   void free_keys(const BirthKey& key, LifeRecord& life, const HomeFacts& home);
   void purge(const EndedItem& item);
   void purge_rows(const BirthKey& key, bool has_blob, uint32_t invocations);
@@ -364,9 +405,16 @@ class Machine {
   void readied(const RoleState& role) { readied_.insert(role.record.name); }
 
   Overlay view_;
-  const BusConfig config_;
-  ClaimGate& gate_;
+  BusConfig config_;
+  Gate& gate_;
+  std::unique_ptr<Desk> desk_;
   HeadRecord head_;
+  FreezeRecord freeze_;                                             // as of the open batch
+  FreezeRecord sealed_freeze_;                                      // as of the batch in flight
+  FreezeRecord committed_freeze_;                                   // what status reads show
+  std::optional<FreezeRecord> wanted_freeze_;                       // by a guard; begins with the next tick
+  std::optional<std::pair<std::string, std::string>> wanted_thaw_;  // by, reason
+  DiskMark disk_ = DiskMark::ample;
   ChainLink chain_;
   int64_t mono_ms_ = 0;
   bool first_turn_ = true;
@@ -412,9 +460,10 @@ class Machine {
   std::map<std::string, std::set<uint64_t>, std::less<>> role_waits_;
   std::map<uint64_t, std::set<uint64_t>> result_waits_;  // by sequence
   std::set<uint64_t> event_waits_;
-  std::set<uint64_t> loading_waits_;        // claims that met a window being filled
-  std::set<std::string> readied_;           // roles with something new to claim
-  std::vector<EndedResult> ended_results_;  // that somebody waits for
+  std::set<uint64_t> loading_waits_;                  // claims that met a window being filled
+  std::set<std::pair<int64_t, uint32_t>> hold_ends_;  // bus time, role number
+  std::set<std::string> readied_;                     // roles with something new to claim
+  std::vector<EndedResult> ended_results_;            // that somebody waits for
   bool events_added_ = false;
   std::deque<JobEntry> jobs_;
 };

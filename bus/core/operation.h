@@ -14,6 +14,8 @@
 #include <vector>
 
 #include "bus/base/limits.h"
+#include "bus/core/config.h"
+#include "bus/core/freeze.h"
 #include "bus/core/words.h"
 
 namespace pawl::core::op {
@@ -202,6 +204,49 @@ struct Events {
 // Status reads: answered from committed values, never wait.
 struct Info {};
 
+struct KillSet {
+  bool hard = false;
+  FreezeScope scope = FreezeScope::all;
+  std::optional<int64_t> for_ms;
+  Text reason;
+};
+struct KillClear {
+  bool hard = false;
+  Text reason;
+};
+struct KillStatus {};  // a status read
+
+// Not on the wire: the flag files, whenever they are not as the freeze that stands.
+struct KillFiles {
+  bool soft = false;  // DIR/KILL is there
+  bool hard = false;  // DIR/KILL_HARD is there
+  FreezeScope scope = FreezeScope::all;
+  int64_t until_ms = 0;
+  Text reason;
+};
+
+struct QuotaSet {
+  Text role;  // or "*"
+  QuotaKind what = QuotaKind::tokens;
+  int64_t cap = 0;
+  int64_t per_ms = 0;
+  std::optional<int64_t> estimate;
+};
+struct QuotaGet {            // a status read
+  std::optional<Text> role;  // or "*"; nothing: every cap
+};
+struct QuotaDrop {
+  Text role;
+  QuotaKind what = QuotaKind::tokens;
+  int64_t per_ms = 0;
+};
+
+struct GuardList {};  // a status read
+struct SetGuardMode {
+  Text name;
+  GuardMode mode = GuardMode::enforce;
+};
+
 // Not on the wire. The server's: claims of a reply that could not be delivered.
 struct Unclaim {
   std::vector<std::pair<std::string_view, std::string_view>> items;  // id, token
@@ -216,6 +261,7 @@ using Operation =
                  op::Cancel, op::CancelFilter, op::Move, op::Get, op::GetResult, op::Transaction, op::List,
                  op::Roles, op::RoleInfo, op::RoleDrop, op::Pause, op::Resume, op::DeadList, op::DeadGet,
                  op::DeadCount, op::DeadGroups, op::DeadReplay, op::DeadEdit, op::DeadDrop, op::Explain,
-                 op::Events, op::Info, op::Unclaim>;
+                 op::Events, op::Info, op::Unclaim, op::KillSet, op::KillClear, op::KillStatus, op::KillFiles,
+                 op::QuotaSet, op::QuotaGet, op::QuotaDrop, op::GuardList, op::SetGuardMode>;
 
 }  // namespace pawl::core

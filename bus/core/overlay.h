@@ -21,6 +21,7 @@ class Overlay final : public StateView {
   bool get(Table table, std::string_view key, std::string& value) const override;
   void scan(Table table, std::string_view from, std::string_view to, const RowSink& sink) const override;
   bool failed() const override { return committed_.failed(); }
+  const StateView& committed() const { return committed_; }
 
   // Both copy what they are given.
   void put(Table table, std::string_view key, std::string_view value) { open_->set(table, key, value); }

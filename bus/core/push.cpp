@@ -92,6 +92,7 @@ BirthKey Machine::push_message(RoleState& role, const op::Push& push) {
   }
   RoleCounts& now = counts(role);
   ++now.pushed;
+  now.bytes += home.bytes();
   ++now.at(delayed ? MessageState::scheduled : MessageState::ready);
   if (parked) {
     put_new_parked(role, key, push, home, behind_head);

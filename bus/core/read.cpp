@@ -158,9 +158,10 @@ void Machine::apply_explain(const op::Explain& explain, ReplyWriter& writer) {
       fields.number("limit", life.expire_at_ms);
     }
     const RoleFacts role_facts = facts(role);
-    for (const Verdict& verdict : gate_.explain(Candidate{role_facts, "", head_.wall_ms})) {
-      Fields& fields = hold(
-          verdict.guard, verdict.scope == Scope::role ? "role:" + role.record.name : "fleet", verdict.reason);
+    for (const Verdict& verdict : gate_.explain(Candidate{role_facts, "", clocks()}, *desk_)) {
+      std::string scope = verdict.scope == Scope::role ? "role:" + role.record.name : "fleet";
+      if (!verdict.subject.empty()) scope = verdict.subject;
+      Fields& fields = hold(verdict.guard, std::move(scope), verdict.reason);
       if (verdict.value) fields.number("value", *verdict.value);
       if (verdict.limit) fields.number("limit", *verdict.limit);
       if (verdict.retry_at_ms) fields.number("retry_at", *verdict.retry_at_ms);
@@ -218,6 +219,7 @@ void Machine::write_role(RoleState& role, ReplyWriter& writer) {
   fields.number("cost_total", static_cast<int64_t>(now.cost));
   const auto waiting = role_waits_.find(role.record.name);
   fields.number("waiting", waiting == role_waits_.end() ? 0 : static_cast<int64_t>(waiting->second.size()));
+  gate_.describe(facts(role), *desk_, fields);
   writer.map(fields.size());
   fields.write(writer);
 }

@@ -1,6 +1,7 @@
 #include "bus/core/records.h"
 
 #include "bus/core/archive.h"
+#include "bus/core/freeze.h"
 
 namespace pawl::core {
 
@@ -48,9 +49,24 @@ void serialize(Archive& ar, RoleRecord& r, uint8_t) {
 }
 
 template <typename Archive>
-void serialize(Archive& ar, RoleCounts& r, uint8_t) {
+void serialize(Archive& ar, RoleCounts& r, uint8_t version) {
   numbers(ar, r.depth);
   ar(r.pushed, r.claimed, r.done, r.failed, r.lapsed, r.released, r.died, r.tokens, r.cost);
+  if (version >= 2) ar(r.bytes);
+}
+
+template <typename Archive>
+void serialize(Archive& ar, Reservation& r) {
+  ar(r.tokens, r.cost, r.probe);
+}
+
+template <typename Archive>
+void serialize(Archive& ar, FreezeRecord& r, uint8_t) {
+  ar(r.number);
+  word(ar, r.kind, freeze_kind_names.size());
+  word(ar, r.scope, freeze_scope_names.size());
+  ar(r.reason, r.by, r.since_ms, r.until_ms);
+  flag(ar, r.flagged);
 }
 
 template <typename Archive>
@@ -86,7 +102,8 @@ void serialize(Archive& ar, LifeRecord& r, uint8_t) {
                                   (r.cancel ? 16 : 0) | (r.progress >= 0 || !r.note.empty() ? 32 : 0) |
                                   (r.has_error ? 64 : 0) | (r.releases != 0 ? 128 : 0) |
                                   (r.ended_at_ms != 0 ? 256 : 0) | (r.due_on_wall ? 512 : 0) |
-                                  (r.invocation_written ? 1024 : 0) | (!r.cancel_reason.empty() ? 2048 : 0));
+                                  (r.invocation_written ? 1024 : 0) | (!r.cancel_reason.empty() ? 2048 : 0) |
+                                  (r.reserved.empty() ? 0 : 4096) | (r.spent_delivery != 0 ? 8192 : 0));
   }
   word(ar, r.place, 9);
   ar(parts, r.role, r.priority, r.deliveries);
@@ -99,6 +116,8 @@ void serialize(Archive& ar, LifeRecord& r, uint8_t) {
   if ((parts & 8) != 0) {
     ar(r.token, r.daemon, r.claimed_at_ms, r.lease_ms, r.deadline_ms, r.tokens, r.cost);
   }
+  if ((parts & 4096) != 0) serialize(ar, r.reserved);
+  if ((parts & 8192) != 0) ar(r.spent_delivery);
   if ((parts & 2048) != 0) ar(r.cancel_reason);
   if ((parts & 32) != 0) ar(r.progress, r.note);
   if ((parts & 64) != 0) {
@@ -116,11 +135,12 @@ void serialize(Archive& ar, LifeRecord& r, uint8_t) {
 }
 
 template <typename Archive>
-void serialize(Archive& ar, InvocationRecord& r, uint8_t) {
+void serialize(Archive& ar, InvocationRecord& r, uint8_t version) {
   ar(r.delivery, r.token, r.daemon, r.start_ms, r.end_ms);
   word(ar, r.outcome, outcome_names.size());
   word(ar, r.error_class, class_count);
   ar(r.error_text, r.tokens, r.cost);
+  if (version >= 2) serialize(ar, r.reserved);
 }
 
 template <typename Archive>
@@ -191,6 +211,7 @@ PAWL_RECORD(DeadRecord);
 PAWL_RECORD(EventRecord);
 PAWL_RECORD(EndedRecord);
 PAWL_RECORD(ClaimedRecord);
+PAWL_RECORD(FreezeRecord);
 #undef PAWL_RECORD
 
 uint64_t HomeRecord::bytes() const {

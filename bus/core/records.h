@@ -56,7 +56,7 @@ struct RoleRecord {
 };
 
 struct RoleCounts {
-  static constexpr uint8_t version_now = 1;
+  static constexpr uint8_t version_now = 2;
   std::array<uint64_t, state_count> depth{};
   // Since the role was made.
   uint64_t pushed = 0;
@@ -67,7 +67,8 @@ struct RoleCounts {
   uint64_t released = 0;
   uint64_t died = 0;
   uint64_t tokens = 0;
-  uint64_t cost = 0;  // micro-dollars
+  uint64_t cost = 0;   // micro-dollars
+  uint64_t bytes = 0;  // of scheduled, ready and claimed messages; since version 2
 
   uint64_t& at(MessageState state) { return depth[static_cast<size_t>(state)]; }
   uint64_t at(MessageState state) const { return depth[static_cast<size_t>(state)]; }
@@ -106,9 +107,17 @@ enum class Place : uint8_t {
   expired = 8,
 };
 
+// What guards hold back for a live claim; ends with it.
+struct Reservation {
+  uint64_t tokens = 0;
+  uint64_t cost = 0;  // micro-dollars
+  std::string probe;  // names of the circuits that it tries, each followed by a line feed
+  bool empty() const { return tokens == 0 && cost == 0 && probe.empty(); }
+};
+
 // What became of a message; no row while nothing has (it stands in its home lane, ready).
 struct LifeRecord {
-  static constexpr uint8_t version_now = 1;
+  static constexpr uint8_t version_now = 2;
   Place place = Place::back;
   uint32_t role = 0;  // at present
   uint8_t priority = 5;
@@ -132,6 +141,8 @@ struct LifeRecord {
   std::string note;
   uint64_t tokens = 0;
   uint64_t cost = 0;
+  Reservation reserved;         // of the live claim, or of a lapsed one; since version 2
+  uint32_t spent_delivery = 0;  // the newest that cost an attempt; since version 2
 
   // The newest failure, and releases in a row.
   bool has_error = false;
@@ -154,7 +165,7 @@ constexpr std::array<std::string_view, 6> outcome_names = {"done",     "failed",
                                                            "released", "cancelled", "expired"};
 
 struct InvocationRecord {
-  static constexpr uint8_t version_now = 1;
+  static constexpr uint8_t version_now = 2;
   uint32_t delivery = 0;
   uint64_t token = 0;
   std::string daemon;
@@ -165,6 +176,7 @@ struct InvocationRecord {
   std::string error_text;
   uint64_t tokens = 0;
   uint64_t cost = 0;
+  Reservation reserved;  // when it lapsed; since version 2
 };
 
 struct DeadRecord {

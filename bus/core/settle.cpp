@@ -30,8 +30,12 @@ LiveClaim* Machine::find_claim(std::string_view id, std::string_view token) {
   return &found->second;
 }
 
-void Machine::charge(LifeRecord& life, const op::Usage& usage) {
-  RoleCounts& now = counts(role_by_number(life.role));
+void Machine::charge(LifeRecord& life, const op::Usage& usage, bool live) {
+  if (!usage.tokens && !usage.cost) return;
+  RoleState& role = role_by_number(life.role);
+  RoleCounts& now = counts(role);
+  const uint64_t tokens_before = life.tokens;
+  const uint64_t cost_before = life.cost;
   // Totals of the delivery so far: only what exceeds the last report is new.
   const auto more = [](uint64_t& known, const std::optional<int64_t>& total) -> uint64_t {
     if (!total || static_cast<uint64_t>(*total) <= known) return 0;
@@ -41,6 +45,10 @@ void Machine::charge(LifeRecord& life, const op::Usage& usage) {
   };
   now.tokens += more(life.tokens, usage.tokens);
   now.cost += more(life.cost, usage.cost);
+  if (life.tokens == tokens_before && life.cost == cost_before) return;
+  const RoleFacts role_facts = facts(role);
+  gate_.used(Usage{role_facts, life.reserved, live, tokens_before, life.tokens, cost_before, life.cost},
+             *desk_);
 }
 
 // The work was done, whoever holds the message now: what it used is charged to the delivery that used it.
@@ -50,7 +58,7 @@ void Machine::charge_lost(std::string_view id, std::string_view token, const op:
   auto message = number && *number != 0 ? load(id) : std::nullopt;
   if (!message || message->fresh) return;
   if (message->life.token == *number && message->life.place != Place::claimed) {
-    charge(message->life, usage);
+    charge(message->life, usage, false);
     put_life(message->key, message->life);
   }
   for (InvocationRecord& record : invocations(*message)) {
@@ -60,8 +68,9 @@ void Machine::charge_lost(std::string_view id, std::string_view token, const op:
     of_delivery.role = message->life.role;
     of_delivery.tokens = record.tokens;
     of_delivery.cost = record.cost;
+    of_delivery.reserved = record.reserved;
     // The newest delivery stands in both records and is charged once.
-    if (message->life.token != *number) charge(of_delivery, usage);
+    if (message->life.token != *number) charge(of_delivery, usage, false);
     record.tokens = std::max(of_delivery.tokens, static_cast<uint64_t>(usage.tokens.value_or(0)));
     record.cost = std::max(of_delivery.cost, static_cast<uint64_t>(usage.cost.value_or(0)));
     view_.put(Table::invocation, keys::invocation(message->key, record.delivery), encode(record));
@@ -114,6 +123,7 @@ void Machine::acknowledge(LiveClaim& claim, std::string_view result) {
   LifeRecord& life = closed.mapped().life;
   life.result = std::string(result);
   ++counts(role_by_number(life.role)).done;
+  settled(closed.mapped(), Outcome::done);
   end_message(closed.mapped().key, life, closed.mapped().home, MessageState::claimed, Place::done);
 }
 
@@ -142,6 +152,7 @@ Claims::node_type Machine::close_claim(const LiveClaim& claim, Outcome outcome, 
     record.error_text = std::string(text);
     record.tokens = life.tokens;
     record.cost = life.cost;
+    if (outcome == Outcome::lapsed) record.reserved = life.reserved;
     const BirthKey& key = closed.mapped().key;
     view_.put(Table::invocation, keys::invocation(key, life.deliveries), encoded(record));
     life.invocation_written = true;
@@ -149,8 +160,40 @@ Claims::node_type Machine::close_claim(const LiveClaim& claim, Outcome outcome, 
   return closed;
 }
 
+Ending Machine::ending_of(const RoleFacts& role, const LiveClaim& closed, Outcome outcome) const {
+  const LifeRecord& life = closed.life;
+  Ending ending{role, closed.key, life.deliveries, life.daemon, outcome,   ErrorClass::unknown, "",
+                0,    false,      life.reserved,   life.tokens, life.cost, life.claimed_at_ms};
+  if (outcome == Outcome::failed || outcome == Outcome::lapsed) {
+    ending.error_class = life.error_class;
+    ending.text = life.error_text;
+  }
+  ending.crashes_in_row = life.crashes_in_row;
+  return ending;
+}
+
+Ruling Machine::judge(LiveClaim& closed, Outcome outcome, bool final) {
+  const RoleFacts role = facts(role_by_number(closed.life.role));
+  Ending ending = ending_of(role, closed, outcome);
+  ending.final = final;
+  return gate_.judge(ending, *desk_);
+}
+
+// What guards held back for the claim ends with it; of a lapsed one it stands as what was charged.
+void Machine::settled(LiveClaim& closed, Outcome outcome, const Ruling& ruling) {
+  RoleState& role = role_by_number(closed.life.role);
+  const RoleFacts role_facts = facts(role);
+  gate_.ended(ending_of(role_facts, closed, outcome), ruling, *desk_);
+  Reservation& reserved = closed.life.reserved;
+  reserved.probe.clear();
+  if (outcome != Outcome::lapsed) reserved = {};
+  // A cap on what runs at once has room again.
+  if (role.held) wake(role);
+}
+
 void Machine::spend(LifeRecord& life, ErrorClass error_class) {
   ++life.spent;
+  life.spent_delivery = life.deliveries;
   ++life.causes[static_cast<size_t>(error_class)];
   const bool crash = error_class == ErrorClass::crash || error_class == ErrorClass::lease_expired;
   life.crashes_in_row = crash ? life.crashes_in_row + 1 : 0;
@@ -190,8 +233,11 @@ void Machine::fail_claim(LiveClaim& claim, const op::Fail& fail, ReplyWriter& wr
   life.error_text = text;
   life.fingerprint = fingerprint(fail.error_class, text);
   const uint32_t before = life.spent;
+  const bool fatal = fail.dead || role.config->classes[static_cast<size_t>(fail.error_class)].dead;
   // A handler that was told to stop has not failed.
-  const bool unspent = fail.error_class == ErrorClass::cancelled;
+  const bool told_to_stop = fail.error_class == ErrorClass::cancelled;
+  const Ruling ruling =
+      told_to_stop ? Ruling{false, false, ""} : judge(closed.mapped(), Outcome::failed, fatal);
   const bool expired =
       !PAWL_FAULT(expiry_ignored_on_fail) && life.expire_at_ms != 0 && life.expire_at_ms <= head_.wall_ms;
 
@@ -200,6 +246,7 @@ void Machine::fail_claim(LiveClaim& claim, const op::Fail& fail, ReplyWriter& wr
     writer.bulk("state");
     writer.bulk(state_name(state));
   };
+  settled(closed.mapped(), Outcome::failed, ruling);
   if (!fail.dead && life.cancel) {
     end_message(key, life, home, MessageState::claimed, Place::cancelled);
     return state_only(MessageState::cancelled);
@@ -208,10 +255,10 @@ void Machine::fail_claim(LiveClaim& claim, const op::Fail& fail, ReplyWriter& wr
     end_message(key, life, home, MessageState::claimed, Place::expired);
     return state_only(MessageState::expired);
   }
-  if (!unspent) spend(life, fail.error_class);
-  const bool fatal = role.config->classes[static_cast<size_t>(fail.error_class)].dead;
-  if (fail.dead || fatal || life.spent >= max_attempts(role, own_max)) {
-    bury(key, life, home, MessageState::claimed);
+  if (ruling.spend) spend(life, fail.error_class);
+  const bool used_up = ruling.spend && life.spent >= max_attempts(role, own_max);
+  if (fatal || ruling.poison || used_up) {
+    bury(key, life, home, MessageState::claimed, ruling);
     return state_only(MessageState::dead);
   }
   const int64_t delay_ms =
@@ -219,14 +266,16 @@ void Machine::fail_claim(LiveClaim& claim, const op::Fail& fail, ReplyWriter& wr
   place_due(key, life, head_.bus_ms + delay_ms, false);
   put_life(key, life);
   shift(role, MessageState::claimed, MessageState::scheduled);
-  chronicle("message.retry", {{"id", encode_id(key)},
-                              {"role", role.record.name},
-                              {"delivery", std::to_string(life.deliveries)},
-                              {"daemon", life.daemon},
-                              {"class", std::string(class_name(fail.error_class))},
-                              {"text", cut_text(text, 512)},
-                              {"spent", std::to_string(life.spent)},
-                              {"in_ms", std::to_string(delay_ms)}});
+  Headers fields = {{"id", encode_id(key)},
+                    {"role", role.record.name},
+                    {"delivery", std::to_string(life.deliveries)},
+                    {"daemon", life.daemon},
+                    {"class", std::string(class_name(fail.error_class))},
+                    {"text", cut_text(text, 512)},
+                    {"spent", std::to_string(life.spent)},
+                    {"in_ms", std::to_string(delay_ms)}};
+  if (!ruling.reason.empty()) fields.emplace_back("ruling", ruling.reason);
+  chronicle("message.retry", std::move(fields));
   writer.map(2);
   writer.bulk("state");
   writer.bulk(state_name(MessageState::scheduled));
@@ -237,9 +286,10 @@ void Machine::fail_claim(LiveClaim& claim, const op::Fail& fail, ReplyWriter& wr
 void Machine::apply_extend(const op::Extend& extend, ReplyWriter& writer) {
   LiveClaim* claim = find_claim(extend.id, extend.token);
   if (claim == nullptr) {
-    charge_lost(extend.id, extend.token, extend.usage);
+    if (!freeze_.all()) charge_lost(extend.id, extend.token, extend.usage);
     return write_lost(extend.id, writer);
   }
+  if (freeze_.all()) return write_extended(*claim, writer);
   charge(claim->life, extend.usage);
   leases_.erase({claim->life.deadline_ms, claim->key.sequence});
   if (extend.lease_ms) claim->life.lease_ms = *extend.lease_ms;
@@ -250,13 +300,18 @@ void Machine::apply_extend(const op::Extend& extend, ReplyWriter& writer) {
     claim->life.note = cut_text(extend.progress->second, limits::note_bytes_max);
   }
   put_life(claim->key, claim->life);
+  write_extended(*claim, writer);
+}
+
+// A freeze that lets work in flight end is no matter of the worker's.
+void Machine::write_extended(const LiveClaim& claim, ReplyWriter& writer) {
   writer.map(3);
   writer.bulk("deadline");
-  writer.integer(wall_of_lease(claim->life.deadline_ms));
+  writer.integer(wall_of_lease(claim.life.deadline_ms));
   writer.bulk("cancel");
-  writer.integer(claim->life.cancel ? 1 : 0);
+  writer.integer(claim.life.cancel ? 1 : 0);
   writer.bulk("freeze");
-  writer.bulk("none");
+  writer.bulk(freeze_kind_name(freeze_.all() ? freeze_.kind : FreezeKind::none));
 }
 
 void Machine::release_claim(LiveClaim& claim, int64_t delay_ms) {
@@ -265,6 +320,7 @@ void Machine::release_claim(LiveClaim& claim, int64_t delay_ms) {
   RoleState& role = role_by_number(life.role);
   ++counts(role).released;
   if (PAWL_FAULT(release_spends)) spend(life, ErrorClass::unknown);
+  settled(closed.mapped(), Outcome::released);
   if (life.cancel) return end_message(key, life, home, MessageState::claimed, Place::cancelled);
   if (life.expire_at_ms != 0 && life.expire_at_ms <= head_.wall_ms) {
     return end_message(key, life, home, MessageState::claimed, Place::expired);
@@ -313,19 +369,24 @@ void Machine::lapse(LiveClaim& claim) {
   life.error_class = ErrorClass::lease_expired;
   life.error_text = text;
   life.fingerprint = fingerprint(ErrorClass::lease_expired, text);
+  const bool fatal = role.config->classes[static_cast<size_t>(ErrorClass::lease_expired)].dead;
+  const Ruling ruling = judge(closed.mapped(), Outcome::lapsed, fatal);
+  settled(closed.mapped(), Outcome::lapsed, ruling);
   if (life.cancel) return end_message(key, life, home, MessageState::claimed, Place::cancelled);
   if (life.expire_at_ms != 0 && life.expire_at_ms <= head_.wall_ms) {
     return end_message(key, life, home, MessageState::claimed, Place::expired);
   }
-  if (!PAWL_FAULT(lapse_spends_nothing)) spend(life, ErrorClass::lease_expired);
-  chronicle("message.lapse", {{"id", encode_id(key)},
-                              {"role", role.record.name},
-                              {"delivery", std::to_string(life.deliveries)},
-                              {"daemon", life.daemon},
-                              {"lease_ms", std::to_string(life.lease_ms)},
-                              {"spent", std::to_string(life.spent)}});
-  const bool fatal = role.config->classes[static_cast<size_t>(ErrorClass::lease_expired)].dead;
-  if (fatal || life.spent >= max_attempts(role, own_max)) return bury(key, life, home, MessageState::claimed);
+  if (ruling.spend && !PAWL_FAULT(lapse_spends_nothing)) spend(life, ErrorClass::lease_expired);
+  Headers fields = {{"id", encode_id(key)},
+                    {"role", role.record.name},
+                    {"delivery", std::to_string(life.deliveries)},
+                    {"daemon", life.daemon},
+                    {"lease_ms", std::to_string(life.lease_ms)},
+                    {"spent", std::to_string(life.spent)}};
+  if (!ruling.reason.empty()) fields.emplace_back("ruling", ruling.reason);
+  chronicle("message.lapse", std::move(fields));
+  const bool used_up = ruling.spend && life.spent >= max_attempts(role, own_max);
+  if (fatal || ruling.poison || used_up) return bury(key, life, home, MessageState::claimed, ruling);
   shift(role, MessageState::claimed, MessageState::ready);
   place_back(role, key, life);
 }

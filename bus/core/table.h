@@ -30,12 +30,13 @@ enum class Table : uint8_t {
   dead = 16,        // number of the death → DeadRecord
   invocation = 17,  // birth key, delivery → InvocationRecord
   chronicle = 18,   // event number → EventRecord
+  guard = 19,       // a guard's name, a slash, its own key → its own row
 };
-constexpr size_t table_count = 19;
+constexpr size_t table_count = 20;
 
 constexpr std::array<std::string_view, table_count> table_names = {
-    "meta",     "role",  "count", "mark",   "daemon",  "home",  "life", "blob",       "back",     "due_bus",
-    "due_wall", "group", "head",  "unique", "claimed", "ended", "dead", "invocation", "chronicle"};
+    "meta",     "role",  "count", "mark",   "daemon",  "home",  "life", "blob",       "back",      "due_bus",
+    "due_wall", "group", "head",  "unique", "claimed", "ended", "dead", "invocation", "chronicle", "guard"};
 
 constexpr std::string_view table_name(Table table) { return table_names[static_cast<size_t>(table)]; }
 

@@ -36,11 +36,15 @@ void Machine::tick(Outbox& outbox) {
   more_work_ = false;
   // Turns come and go while a commit runs; the next batch must not grow with each. Its end is a turn as well.
   batch_is_full_ = view_.in_flight() && view_.open_bytes() > limits::background_bytes_max;
-  if (batch_is_full_) {
+  tick_freeze(outbox);
+  gate_.tick(*desk_);
+  if (batch_is_full_ || freeze_.all()) {
     end_waits(outbox);
+    if (!batch_is_full_) run_jobs(outbox);
     serve_ready(outbox);
     return;
   }
+  end_holds();
   if (fire_due_wall() >= limits::due_rows_per_tick) more_work_ = true;
   if (fire_due_bus() >= limits::due_rows_per_tick) more_work_ = true;
   if (sweep_lapses() >= limits::lapses_per_tick) more_work_ = true;
@@ -61,12 +65,16 @@ std::optional<int64_t> Machine::next_wakeup_ms() const {
   constexpr int64_t wall_check_ms = 1000;  // the wall clock may be set at any time
   int64_t after_ms = std::max<int64_t>(0, history_mono_ms_ + history_step_ms - mono_ms_);
   const auto sooner = [&](int64_t ms) { after_ms = std::min(after_ms, std::max<int64_t>(0, ms)); };
+  if (!wait_deadlines_.empty()) sooner(wait_deadlines_.begin()->first - mono_ms_);
+  if (freeze_.until_ms != 0) sooner(std::min(freeze_.until_ms - head_.wall_ms, wall_check_ms));
+  if (const auto guards = gate_.next_wakeup_ms()) sooner(*guards - head_.bus_ms);
+  if (more_work_) after_ms = 0;
+  if (freeze_.all()) return mono_ms_ + after_ms;
+  if (!hold_ends_.empty() && !role_waits_.empty()) sooner(hold_ends_.begin()->first - head_.bus_ms);
   if (next_due_bus_ms_ != INT64_MAX) sooner(next_due_bus_ms_ - head_.bus_ms);
   if (next_ended_ms_ != INT64_MAX) sooner(next_ended_ms_ - head_.bus_ms);
   if (next_due_wall_ms_ != INT64_MAX) sooner(std::min(next_due_wall_ms_ - head_.wall_ms, wall_check_ms));
   if (!leases_.empty()) sooner(leases_.begin()->first - head_.lease_ms);
-  if (!wait_deadlines_.empty()) sooner(wait_deadlines_.begin()->first - mono_ms_);
-  if (more_work_) after_ms = 0;
   if (batch_is_full_) after_ms = std::max(after_ms, full_batch_wait_ms);
   return mono_ms_ + after_ms;
 }

@@ -68,6 +68,7 @@ bool Machine::serve_claim_wait(Wait& wait, Outbox& outbox, bool last_chance) {
   ReplyWriter& writer = outbox.reply_to(wait.client);
   if (outcome.all_held) {
     writer.error(refusal(*outcome.verdict));
+    gate_.refused(*outcome.verdict, *desk_);
   } else {
     write_claims(wait.client, outcome, writer, outbox);
   }
@@ -275,15 +276,17 @@ Applied Machine::start_job(ClientId client, bool reads_only, Job job, Outbox& ou
   return Applied::parked;
 }
 
+// What writes waits while a freeze of everything stands.
 void Machine::run_jobs(Outbox& outbox) {
   for (size_t i = 0; i < jobs_.size();) {
-    if (jobs_[i].step(outbox)) {
+    const bool waits = freeze_.all() && !jobs_[i].reads_only;
+    if (!waits && jobs_[i].step(outbox)) {
       jobs_.erase(jobs_.begin() + static_cast<std::ptrdiff_t>(i));
     } else {
+      more_work_ = more_work_ || !waits;
       ++i;
     }
   }
-  if (!jobs_.empty()) more_work_ = true;
 }
 
 }  // namespace pawl::core

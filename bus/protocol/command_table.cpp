@@ -86,6 +86,27 @@ constexpr Command table[] = {
      "Stops claims of a role; pushes and work in flight go on.", decode_pause},
     {"RESUME", "", 2, 2, flag_write | flag_admin, roles, "RESUME role", "Ends a pause.", decode_resume},
 
+    {"KILL", "SET", 3, 7, flag_write | flag_admin, guards,
+     "KILL SET [SCOPE all|intake|claims] [FOR ms] reason",
+     "Freezes the fleet until it is cleared or the time is over; answers what stands.", decode_kill_set},
+    {"KILL", "HARD", 3, 3, flag_write | flag_admin, guards, "KILL HARD reason",
+     "Freezes everything until an operator clears it with KILL CLEAR HARD.", decode_kill_hard},
+    {"KILL", "CLEAR", 3, 4, flag_write | flag_admin, guards, "KILL CLEAR [HARD] reason", "Ends a freeze.",
+     decode_kill_clear},
+    {"KILL", "STATUS", 2, 2, flag_status, guards, "KILL STATUS",
+     "The freeze that stands, with scope, reason, who set it, since and until when.", decode_kill_status},
+    {"QUOTA", "SET", 6, 8, flag_write | flag_admin, guards,
+     "QUOTA SET role|* TOKENS|COST|CALLS cap PER ms [ESTIMATE n]",
+     "Caps what a role, or the fleet, may use within a sliding window.", decode_quota_set},
+    {"QUOTA", "GET", 2, 3, flag_status, guards, "QUOTA GET [role|*]",
+     "Caps with what is used and reserved, per cent, when room comes free, trips.", decode_quota_get},
+    {"QUOTA", "DROP", 6, 6, flag_write | flag_admin, guards, "QUOTA DROP role|* TOKENS|COST|CALLS PER ms",
+     "Removes a cap that QUOTA SET made.", decode_quota_drop},
+    {"GUARD", "LIST", 2, 2, flag_status, guards, "GUARD LIST",
+     "The chain of guards with modes and counters, in the order in which they are asked.", decode_guard_list},
+    {"GUARD", "MODE", 4, 4, flag_write | flag_admin, guards, "GUARD MODE name off|observe|enforce",
+     "Sets the mode of a guard; it outlives restarts.", decode_guard_mode},
+
     {"SUBSCRIBE", "", 2, any, subscriber, broadcast, "SUBSCRIBE channel [channel ...]",
      "Receives what is published on channels.", decode_session},
     {"UNSUBSCRIBE", "", 1, any, subscriber, broadcast, "UNSUBSCRIBE [channel ...]",
@@ -188,6 +209,8 @@ std::string_view group_name(CommandGroup group) {
       return "Dead letters";
     case roles:
       return "Roles";
+    case guards:
+      return "Guards";
     case broadcast:
       return "Broadcast";
     case connection:

@@ -22,8 +22,17 @@ enum CommandFlag : uint16_t {
   flag_while_subscribed = 1 << 7,  // allowed on a RESP2 connection with subscriptions
 };
 
-enum class CommandGroup : uint8_t { work, reading, dead_letters, roles, broadcast, connection, operations };
-constexpr size_t command_group_count = 7;
+enum class CommandGroup : uint8_t {
+  work,
+  reading,
+  dead_letters,
+  roles,
+  guards,
+  broadcast,
+  connection,
+  operations
+};
+constexpr size_t command_group_count = 8;
 std::string_view group_name(CommandGroup group);
 
 using Decoder = Decoded (*)(const Command& command, Args args);

@@ -38,6 +38,16 @@ Decoded decode_dead_replay(const Command& command, Args args);
 Decoded decode_dead_edit(const Command& command, Args args);
 Decoded decode_dead_drop(const Command& command, Args args);
 
+Decoded decode_kill_set(const Command& command, Args args);
+Decoded decode_kill_hard(const Command& command, Args args);
+Decoded decode_kill_clear(const Command& command, Args args);
+Decoded decode_kill_status(const Command& command, Args args);
+Decoded decode_quota_set(const Command& command, Args args);
+Decoded decode_quota_get(const Command& command, Args args);
+Decoded decode_quota_drop(const Command& command, Args args);
+Decoded decode_guard_list(const Command& command, Args args);
+Decoded decode_guard_mode(const Command& command, Args args);
+
 // Which session command it is, is told by the row.
 Decoded decode_session(const Command& command, Args args);
 

@@ -23,7 +23,7 @@ struct Engine::Attempt {
   std::string why;  // it could not be opened for writing
 };
 
-Engine::Engine(core::BusConfig config, core::ClaimGate& gate, OpenBackend open, std::function<void()> notify)
+Engine::Engine(core::BusConfig config, core::Gate& gate, OpenBackend open, std::function<void()> notify)
     : config_(std::move(config)),
       gate_(gate),
       open_(std::move(open)),
@@ -118,7 +118,7 @@ void Engine::reopen_if_due(Instant now) {
   worker_.run([this] { attempt(*attempt_, config_, gate_, open_); });
 }
 
-void Engine::attempt(Attempt& attempt, const core::BusConfig& config, core::ClaimGate& gate,
+void Engine::attempt(Attempt& attempt, const core::BusConfig& config, core::Gate& gate,
                      const OpenBackend& open) {
   const auto try_open = [&](bool read_only) -> Status {
     Result<Backend> backend = open(read_only);

@@ -38,7 +38,7 @@ enum class EngineEvent : uint8_t {
 class Engine {
  public:
   // `gate` outlives the engine; `notify` is called on another thread when poll() has something.
-  Engine(core::BusConfig config, core::ClaimGate& gate, OpenBackend open, std::function<void()> notify);
+  Engine(core::BusConfig config, core::Gate& gate, OpenBackend open, std::function<void()> notify);
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
@@ -85,11 +85,11 @@ class Engine {
   EngineEvent finish_commit(Instant now);
   EngineEvent finish_attempt(Instant now);
   EngineEvent fail(Instant now, const std::string& why);
-  static void attempt(Attempt& attempt, const core::BusConfig& config, core::ClaimGate& gate,
+  static void attempt(Attempt& attempt, const core::BusConfig& config, core::Gate& gate,
                       const OpenBackend& open);
 
   core::BusConfig config_;
-  core::ClaimGate& gate_;
+  core::Gate& gate_;
   OpenBackend open_;
 
   EngineMode mode_ = EngineMode::down;

@@ -9,11 +9,8 @@ namespace pawl::server {
 
 using protocol::FrameStatus;
 
-Pipeline::Pipeline(Engine& engine, guards::GuardChain& guards, PipelineOptions options)
-    : engine_(engine),
-      guards_(guards),
-      options_(options),
-      hub_([this](Client& client) { mark_dirty(client); }) {}
+Pipeline::Pipeline(Engine& engine, PipelineOptions options)
+    : engine_(engine), options_(options), hub_([this](Client& client) { mark_dirty(client); }) {}
 
 Pipeline::~Pipeline() = default;
 
@@ -29,7 +26,6 @@ void Pipeline::begin_turn(Instant now) {
     resume_parked();
     wake_stalled();
   }
-  guards_.tick(now.wall_ms);
 }
 
 bool Pipeline::run_commands(Client& client) {
@@ -69,17 +65,10 @@ bool Pipeline::serve(Client& client, uint16_t flags, core::Operation operation) 
     mark_dirty(client);
     return true;
   }
-  const core::Verdict verdict = guards_.admit(operation);
-  if (!verdict.allowed) {
-    reply_to(client.id).error(guards::refusal(verdict, now_.wall_ms));
-    settle(current_tag());
-    return true;
-  }
   fit_wait(client, operation);
-  const core::Applied applied = engine_.bus()->apply(client.id, operation, *this);
+  const core::Applied applied = engine_.bus()->apply(caller_of(client), operation, *this);
   const bool parked = applied == core::Applied::parked;
   if (parked) park(client, flags, operation);
-  guards_.observe(guards::Outcome{operation, parked});
   settle(current_tag());
   return !parked;
 }
@@ -193,7 +182,7 @@ bool Pipeline::serve_status(Client& client, const core::Operation& operation) {
     answer_error(client, *error);
     return true;
   }
-  engine_.bus()->apply(client.id, operation, *this);
+  engine_.bus()->apply(caller_of(client), operation, *this);
   settle(0);
   return true;
 }

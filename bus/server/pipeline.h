@@ -1,6 +1,6 @@
 // THE MAIN PATH.
 //
-//   bytes → parse → decode → guards admit → bus.apply        run_commands(), serve()
+//   bytes → parse → decode → bus.apply, guards first         run_commands(), serve()
 //   → bus.tick → seal → the journal commits                  end_turn()
 //   → the replies leave                                      begin_turn()
 //
@@ -26,7 +26,6 @@
 #include "bus/server/client.h"
 #include "bus/server/engine.h"
 #include "bus/server/pubsub.h"
-#include "guards/guard_chain.h"
 
 namespace pawl::server {
 
@@ -40,8 +39,8 @@ struct PipelineOptions {
 
 class Pipeline final : private core::Outbox {
  public:
-  // Both outlive the pipeline.
-  Pipeline(Engine& engine, guards::GuardChain& guards, PipelineOptions options);
+  // The engine outlives the pipeline.
+  Pipeline(Engine& engine, PipelineOptions options);
   ~Pipeline() override;
 
   // Session commands go there; set before the first command.
@@ -123,6 +122,7 @@ class Pipeline final : private core::Outbox {
   uint64_t current_tag();
   void deliver_broadcasts();
 
+  static core::Caller caller_of(const Client& client) { return {client.id, client.name, nullptr}; }
   core::Bus* writable_bus();
   std::optional<Error> no_bus_for(const core::Operation& operation, uint16_t flags) const;
   Error read_only_error() const;
@@ -142,7 +142,6 @@ class Pipeline final : private core::Outbox {
   protocol::RespWriter& writer_to(Client& client);
 
   Engine& engine_;
-  guards::GuardChain& guards_;
   PipelineOptions options_;
   Session* session_ = nullptr;
   PubSub hub_;

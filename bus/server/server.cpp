@@ -272,12 +272,12 @@ Status Server::start() {
   }
   start_handles();
   const auto notify = [this] { uv_async_send(&async_); };
-  guards_ = guards::make_guard_chain(config_);
+  guards_ = guards::make_guard_chain();
   engine_ = std::make_unique<Engine>(config_, *guards_, open_backend_, notify);
   if (Status status = engine_->start(); !status.ok()) return status;
   verifier_ = std::make_unique<Verifier>(notify);
   pipeline_ = std::make_unique<Pipeline>(
-      *engine_, *guards_, PipelineOptions{options_.output_soft_bytes, options_.commit_patience_us > 0});
+      *engine_, PipelineOptions{options_.output_soft_bytes, options_.commit_patience_us > 0});
   SessionOptions session;
   session.password = options_.password;
   session.shutdown = [this] { stop(); };

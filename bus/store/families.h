@@ -30,6 +30,7 @@ constexpr Family family_of(core::Table table) {
     case core::Table::count:
     case core::Table::mark:
     case core::Table::daemon:
+    case core::Table::guard:
       return Family::meta;
     case core::Table::home:
       return Family::home;

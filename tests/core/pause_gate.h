@@ -8,20 +8,19 @@
 
 namespace pawl::core {
 
-class PauseGate : public ClaimGate {
+class PauseGate : public Gate {
  public:
-  Verdict admit_claim(const Candidate& candidate) const override {
+  Verdict admit_claim(const Candidate& candidate, const Desk& /*desk*/) const override {
     Verdict verdict;
-    if (!candidate.role.paused) return verdict;
+    if (!candidate.role.record->paused) return verdict;
     verdict.allowed = false;
     verdict.code = Code::paused;
     verdict.guard = "pause";
     verdict.reason = "role '" + std::string(candidate.role.name) + "' is paused; RESUME it";
     return verdict;
   }
-  void taken(const Candidate&) override {}
-  std::vector<Verdict> explain(const Candidate& candidate) const override {
-    Verdict verdict = admit_claim(candidate);
+  std::vector<Verdict> explain(const Candidate& candidate, const Desk& desk) const override {
+    Verdict verdict = admit_claim(candidate, desk);
     if (verdict.allowed) return {};
     return {std::move(verdict)};
   }

@@ -1,4 +1,5 @@
 #include "bus/core/records.h"
+#include "bus/core/freeze.h"
 
 #include <catch2/catch.hpp>
 #include <string>
@@ -64,6 +65,7 @@ RoleCounts make_counts() {
   counts.died = 7;
   counts.tokens = 8;
   counts.cost = UINT64_MAX;
+  counts.bytes = 9;
   return counts;
 }
 
@@ -104,6 +106,8 @@ LifeRecord make_life() {
   life.note = "half";
   life.tokens = 17;
   life.cost = 18;
+  life.reserved = {22, 23, "role:r\n"};
+  life.spent_delivery = 4;
   life.has_error = true;
   life.error_class = ErrorClass::crash;
   life.error_text = "boom";
@@ -118,8 +122,9 @@ LifeRecord make_life() {
 }
 
 InvocationRecord make_invocation() {
-  return {3, 4, "worker", 5, 6, Outcome::lapsed, ErrorClass::lease_expired, "text", 7, 8};
+  return {3, 4, "worker", 5, 6, Outcome::lapsed, ErrorClass::lease_expired, "text", 7, 8, {9, 10, ""}};
 }
+FreezeRecord make_freeze() { return {1, FreezeKind::soft, FreezeScope::claims, "drill", "ops", 2, 3, true}; }
 DeadRecord make_dead() { return {BirthKey{1, 2, 3}, 4, ErrorClass::auth, 5, 6, 7, 8}; }
 EventRecord make_event() { return {1, 2, "message.dead", {{"id", "x"}, {"role", "r"}}}; }
 EndedRecord make_ended() {
@@ -127,7 +132,8 @@ EndedRecord make_ended() {
 }
 ClaimedRecord make_claimed() { return {{{BirthKey{1, 2, 3}, 4}, {BirthKey{5, 6, 7}, UINT64_MAX}}}; }
 
-// One of each as version 1 wrote it. A record that changes keeps its old specimen and gets a new one.
+// One of each version. A record that changes keeps its old specimen, with nothing as `now`, and gets a new
+// one.
 struct Specimen {
   const char* what;
   std::string written;
@@ -144,7 +150,8 @@ std::vector<Specimen> specimens() {
        encode(make_head()), decodes<HeadRecord>},
       {"role", "01087265736561726368010107746f6f20686f7482a0abfef962", encode(make_role()),
        decodes<RoleRecord>},
-      {"counts", "010064c801ac029003f403d8040102030405060708ffffffffffffffffff01", encode(make_counts()),
+      {"counts", "010064c801ac029003f403d8040102030405060708ffffffffffffffffff01", "", decodes<RoleCounts>},
+      {"counts 2", "020064c801ac029003f403d8040102030405060708ffffffffffffffffff0109", encode(make_counts()),
        decodes<RoleCounts>},
       {"home",
        "013f80a0abfef96208706179006c6f616402016101620000c0a90703c0bab7fef962036b657980d5c3fef9620567726f7570",
@@ -152,9 +159,16 @@ std::vector<Specimen> specimens() {
       {"life",
        "0106ff1f4d09040302000102030405060708090a0b18160d0b776f726b657240626f6f741c1e2011120473746f70640468616"
        "c660604626f6f6d1306776f726b6572022806726573756c7415",
+       "", decodes<LifeRecord>},
+      {"life 2",
+       "0206ff7f4d09040302000102030405060708090a0b18160d0b776f726b657240626f6f741c1e201112161707726f6c653a720"
+       "a04"
+       "0473746f70640468616c660604626f6f6d1306776f726b6572022806726573756c7415",
        encode(make_life()), decodes<LifeRecord>},
-      {"invocation", "01030406776f726b65720a0c020a04746578740708", encode(make_invocation()),
+      {"invocation", "01030406776f726b65720a0c020a04746578740708", "", decodes<InvocationRecord>},
+      {"invocation 2", "02030406776f726b65720a0c020a04746578740708090a00", encode(make_invocation()),
        decodes<InvocationRecord>},
+      {"freeze", "01010101056472696c6c036f7073040601", encode(make_freeze()), decodes<FreezeRecord>},
       {"dead", "010102030403050c0e08", encode(make_dead()), decodes<DeadRecord>},
       {"event", "0102040c6d6573736167652e6465616402026964017804726f6c650172", encode(make_event()),
        decodes<EventRecord>},
@@ -166,7 +180,7 @@ std::vector<Specimen> specimens() {
 TEST_CASE("every record reads back as it was written") {
   for (const Specimen& specimen : specimens()) {
     INFO(specimen.what);
-    CHECK(hex(specimen.now) == specimen.written);
+    if (!specimen.now.empty()) CHECK(hex(specimen.now) == specimen.written);
     CHECK(specimen.decodes(unhex(specimen.written)));
   }
   const auto same = [](const auto& record) {
@@ -235,7 +249,7 @@ TEST_CASE("optional parts of a life survive alone") {
 TEST_CASE("damage is refused or read as something else, never more") {
   for (const Specimen& specimen : specimens()) {
     INFO(specimen.what);
-    const std::string& good = specimen.now;
+    const std::string good = unhex(specimen.written);
     REQUIRE(specimen.decodes(good));
     for (size_t end = 0; end < good.size(); ++end) CHECK_FALSE(specimen.decodes(good.substr(0, end)));
     CHECK_FALSE(specimen.decodes(good + std::string(1, '\0')));
@@ -243,15 +257,14 @@ TEST_CASE("damage is refused or read as something else, never more") {
       for (int flip = 1; flip < 256; ++flip) {
         std::string bad = good;
         bad[at] = static_cast<char>(bad[at] ^ flip);
-        const bool decoded = specimen.decodes(bad);
-        if (at == 0) CHECK_FALSE(decoded);
+        static_cast<void>(specimen.decodes(bad));
       }
       // A length that lies by as much as a number can.
       const std::string lie = good.substr(0, at) + std::string(9, '\xff') + '\x01' + good.substr(at + 1);
       static_cast<void>(specimen.decodes(lie));
     }
     std::string newer = good;
-    newer[0] = 2;
+    newer[0] = 3;  // no record has come that far
     CHECK_FALSE(specimen.decodes(newer));
     newer[0] = 0;
     CHECK_FALSE(specimen.decodes(newer));

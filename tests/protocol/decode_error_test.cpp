@@ -35,9 +35,9 @@ TEST_CASE("unknown verbs and wrong arity") {
   check({
       {"PUHS r p", "ERR unknown command 'PUHS'; did you mean PUSH?"},
       {"SUBSCRIB x", "ERR unknown command 'SUBSCRIB'; did you mean SUBSCRIBE?"},
-      {"KILL SET now", "ERR unknown command 'KILL'; COMMAND LIST names those that there are"},
-      {"QUOTA GET", "ERR unknown command 'QUOTA'; COMMAND LIST names those that there are"},
-      {"GUARD LIST", "ERR unknown command 'GUARD'; COMMAND LIST names those that there are"},
+      {"REAP d boot", "ERR unknown command 'REAP'; COMMAND LIST names those that there are"},
+      {"SWEEP", "ERR unknown command 'SWEEP'; COMMAND LIST names those that there are"},
+      {"INCIDENT LIST", "ERR unknown command 'INCIDENT'; COMMAND LIST names those that there are"},
       {"BEAT d", "ERR unknown command 'BEAT'; COMMAND LIST names those that there are"},
       {"DAEMONS", "ERR unknown command 'DAEMONS'; COMMAND LIST names those that there are"},
       {"DAEMON d", "ERR unknown command 'DAEMON'; COMMAND LIST names those that there are"},

@@ -13,10 +13,10 @@ namespace {
 struct Stage {
   Disk disk;
   core::BusConfig config;
-  std::unique_ptr<guards::GuardChain> guards = guards::make_guard_chain(config);
+  std::unique_ptr<guards::GuardChain> guards = guards::make_guard_chain();
   server::Engine engine{config, *guards, disk.opener(), [] {}};
   server::Verifier verifier{[] {}};
-  server::Pipeline pipeline{engine, *guards, {}};
+  server::Pipeline pipeline{engine, {}};
   server::Session session{pipeline, verifier, {}};
 
   Stage() {

@@ -162,6 +162,44 @@ struct Describer {
   std::string operator()(const op::Explain& o) const { return Line("EXPLAIN").word(o.id).done(); }
   std::string operator()(const op::Events&) const { return "EVENTS"; }
   std::string operator()(const op::Info&) const { return "INFO"; }
+  std::string operator()(const op::KillSet& o) const {
+    if (o.hard) return Line("KILL HARD").word(o.reason).done();
+    return Line("KILL SET SCOPE")
+        .word(core::freeze_scope_name(o.scope))
+        .option("FOR", o.for_ms)
+        .word(o.reason)
+        .done();
+  }
+  std::string operator()(const op::KillClear& o) const {
+    return Line("KILL CLEAR").flag("HARD", o.hard).word(o.reason).done();
+  }
+  std::string operator()(const op::KillStatus&) const { return "KILL STATUS"; }
+  std::string operator()(const op::KillFiles& o) const {
+    return Line("(flag files)").flag("KILL", o.soft).flag("KILL_HARD", o.hard).done();
+  }
+  std::string operator()(const op::QuotaSet& o) const {
+    return Line("QUOTA SET")
+        .word(o.role)
+        .word(core::quota_kind_names[static_cast<size_t>(o.what)])
+        .number("", o.cap)
+        .number("PER", o.per_ms)
+        .option("ESTIMATE", o.estimate)
+        .done();
+  }
+  std::string operator()(const op::QuotaGet& o) const {
+    return Line("QUOTA GET").word(o.role.value_or("")).done();
+  }
+  std::string operator()(const op::QuotaDrop& o) const {
+    return Line("QUOTA DROP")
+        .word(o.role)
+        .word(core::quota_kind_names[static_cast<size_t>(o.what)])
+        .number("PER", o.per_ms)
+        .done();
+  }
+  std::string operator()(const op::GuardList&) const { return "GUARD LIST"; }
+  std::string operator()(const op::SetGuardMode& o) const {
+    return Line("GUARD MODE").word(o.name).word(core::guard_mode_names[static_cast<size_t>(o.mode)]).done();
+  }
 
   using Items = std::vector<std::pair<std::string_view, std::string_view>>;
   static std::string pairs(std::string verb, const Items& items) {

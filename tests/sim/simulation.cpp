@@ -31,8 +31,8 @@ std::string to_text(const SimFailure& failure) {
          "\n  wrong: " + failure.what + "\n  again: pawl_sim --seed " + seed + " --trace\n";
 }
 
-core::Verdict PauseGate::admit_claim(const core::Candidate& candidate) const {
-  if (!candidate.role.paused) return core::Verdict::allow();
+core::Verdict PauseGate::admit_claim(const core::Candidate& candidate, const core::Desk& /*desk*/) const {
+  if (!candidate.role.record->paused) return core::Verdict::allow();
   core::Verdict verdict;
   verdict.allowed = false;
   verdict.code = Code::paused;
@@ -41,9 +41,10 @@ core::Verdict PauseGate::admit_claim(const core::Candidate& candidate) const {
   return verdict;
 }
 
-std::vector<core::Verdict> PauseGate::explain(const core::Candidate& candidate) const {
+std::vector<core::Verdict> PauseGate::explain(const core::Candidate& candidate,
+                                              const core::Desk& desk) const {
   std::vector<core::Verdict> result;
-  const core::Verdict verdict = admit_claim(candidate);
+  const core::Verdict verdict = admit_claim(candidate, desk);
   if (!verdict.allowed) result.push_back(verdict);
   return result;
 }

@@ -42,11 +42,10 @@ struct SimResult {
 };
 
 // A pause guard and nothing else.
-class PauseGate : public core::ClaimGate {
+class PauseGate : public core::Gate {
  public:
-  core::Verdict admit_claim(const core::Candidate& candidate) const override;
-  void taken(const core::Candidate&) override {}
-  std::vector<core::Verdict> explain(const core::Candidate& candidate) const override;
+  core::Verdict admit_claim(const core::Candidate& candidate, const core::Desk& desk) const override;
+  std::vector<core::Verdict> explain(const core::Candidate& candidate, const core::Desk& desk) const override;
 };
 
 // Runs one seed for `steps` turns, then drains and verifies. `trace`, when given,

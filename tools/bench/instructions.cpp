@@ -102,10 +102,10 @@ class Bench {
   size_t width_;
   test::FakeClock clock_;
   core::BusConfig config_;
-  std::unique_ptr<guards::GuardChain> guards_ = guards::make_guard_chain(config_);
+  std::unique_ptr<guards::GuardChain> guards_ = guards::make_guard_chain();
   server::Engine engine_{config_, *guards_, memory_backend(), [] {}};
   server::Verifier verifier_{[] {}};
-  server::Pipeline pipeline_{engine_, *guards_, {}};
+  server::Pipeline pipeline_{engine_, {}};
   server::Session session_{pipeline_, verifier_, {}};
   std::vector<std::unique_ptr<Desk>> desks_;
   std::vector<std::string> tickets_;  // of claims: the two words of an ACK, as bytes of a frame

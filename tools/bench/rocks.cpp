@@ -46,11 +46,12 @@ int64_t since_epoch_us(auto clock_time) {
 }
 int64_t now_us() { return since_epoch_us(std::chrono::steady_clock::now()); }
 
-class OpenGate final : public core::ClaimGate {
+class OpenGate final : public core::Gate {
  public:
-  core::Verdict admit_claim(const core::Candidate&) const override { return core::Verdict::allow(); }
-  void taken(const core::Candidate&) override {}
-  std::vector<core::Verdict> explain(const core::Candidate&) const override { return {}; }
+  core::Verdict admit_claim(const core::Candidate&, const core::Desk&) const override {
+    return core::Verdict::allow();
+  }
+  std::vector<core::Verdict> explain(const core::Candidate&, const core::Desk&) const override { return {}; }
 };
 
 // Keeps claims and looks for errors.

@@ -1,0 +1,21 @@
+// Guard "freeze": what the kill switch stops (contract, "Freeze, command by command").
+#pragma once
+
+#include "guards/guard.h"
+
+namespace pawl::guards {
+
+class KillSwitch final : public Guard {
+ public:
+  std::string_view name() const override { return "freeze"; }
+  // Closed: whoever froze the fleet wants it to stand still.
+  FailureDirection failure_direction() const override { return FailureDirection::closed; }
+  uint8_t asks() const override { return asks_operations | asks_claims; }
+  bool has_mode() const override { return false; }
+  // FROZEN, with the time that is left of one with a limit.
+  core::Verdict admit(const core::Operation& operation, const core::Caller& caller,
+                      const core::Desk& desk) const override;
+  core::Verdict admit_claim(const core::Candidate& candidate, const core::Desk& desk) const override;
+};
+
+}  // namespace pawl::guards
