@@ -69,6 +69,7 @@ Result<Plan> make_plan(const ServeOptions& options) {
     plan.notices.emplace_back("--http: not built yet, nothing listens there");
   plan.server.password = file.password.value_or("");
   plan.server.handle_signals = true;
+  plan.server.data_directory = plan.data;
   if (const Status status = server::check_options(plan.server); !status.ok()) return status.error();
   return plan;
 }

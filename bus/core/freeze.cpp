@@ -32,6 +32,21 @@ std::string freeze_text(const FreezeRecord& freeze) {
                                                  : "; pawl clear ends it");
 }
 
+void write_freeze(const FreezeRecord& freeze, bool durable, ReplyWriter& writer) {
+  Fields fields;
+  fields.text("freeze", std::string(freeze_kind_name(freeze.kind)));
+  if (freeze.frozen()) {
+    fields.text("scope", std::string(freeze_scope_name(freeze.scope)));
+    fields.text("reason", freeze.reason);
+    fields.text("by", freeze.by);
+    fields.number("since", freeze.since_ms);
+    if (freeze.until_ms != 0) fields.number("until", freeze.until_ms);
+  }
+  fields.number("durable", durable ? 1 : 0);
+  writer.map(fields.size());
+  fields.write(writer);
+}
+
 Status Machine::load_freeze() {
   std::string value;
   if (!view_.get(Table::meta, keys::freeze_row, value)) return {};
@@ -55,12 +70,13 @@ void Machine::begin_freeze(FreezeRecord freeze, Outbox& outbox) {
   freeze.flagged = false;
   freeze_ = std::move(freeze);
   put_freeze();
-  chronicle("kill.set", {{"freeze", std::string(freeze_kind_name(freeze_.kind))},
-                         {"scope", std::string(freeze_scope_name(freeze_.scope))},
-                         {"by", freeze_.by},
-                         {"reason", freeze_.reason},
-                         {"until", std::to_string(freeze_.until_ms)},
-                         {"number", std::to_string(freeze_.number)}});
+  Headers fields = {{"freeze", std::string(freeze_kind_name(freeze_.kind))},
+                    {"scope", std::string(freeze_scope_name(freeze_.scope))},
+                    {"by", freeze_.by},
+                    {"reason", freeze_.reason},
+                    {"number", std::to_string(freeze_.number)}};
+  if (freeze_.until_ms != 0) fields.emplace_back("until", std::to_string(freeze_.until_ms));
+  chronicle("kill.set", std::move(fields));
   outbox.publish("pawl.freeze", told(freeze_));
   wake_all();
   if (!freeze_.stops_claims()) return;
@@ -102,7 +118,7 @@ void Machine::apply_kill_set(const Caller& caller, const op::KillSet& set, Outbo
     if (set.for_ms && !set.hard) freeze.until_ms = head_.wall_ms + *set.for_ms;
     begin_freeze(std::move(freeze), outbox);
   }
-  write_freeze(freeze_, outbox.reply_to(caller.client));
+  write_freeze(freeze_, true, outbox.reply_to(caller.client));
 }
 
 void Machine::apply_kill_clear(const Caller& caller, const op::KillClear& clear, Outbox& outbox) {
@@ -113,7 +129,7 @@ void Machine::apply_kill_clear(const Caller& caller, const op::KillClear& clear,
     return;
   }
   if (freeze_.frozen()) end_freeze(name_of(caller), clear.reason, outbox);
-  write_freeze(freeze_, outbox.reply_to(caller.client));
+  write_freeze(freeze_, true, outbox.reply_to(caller.client));
 }
 
 void Machine::apply_kill_files(const op::KillFiles& files, Outbox& outbox) {
@@ -146,21 +162,6 @@ void Machine::tick_freeze(Outbox& outbox) {
     end_freeze(wanted_thaw_->first, wanted_thaw_->second, outbox);
   }
   wanted_thaw_.reset();
-}
-
-void Machine::write_freeze(const FreezeRecord& freeze, ReplyWriter& writer) {
-  Fields fields;
-  fields.text("freeze", std::string(freeze_kind_name(freeze.kind)));
-  if (freeze.frozen()) {
-    fields.text("scope", std::string(freeze_scope_name(freeze.scope)));
-    fields.text("reason", freeze.reason);
-    fields.text("by", freeze.by);
-    fields.number("since", freeze.since_ms);
-    if (freeze.until_ms != 0) fields.number("until", freeze.until_ms);
-  }
-  fields.number("durable", 1);
-  writer.map(fields.size());
-  fields.write(writer);
 }
 
 }  // namespace pawl::core

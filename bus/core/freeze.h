@@ -41,6 +41,9 @@ struct FreezeRecord {
   bool stops_claims() const { return frozen() && scope >= FreezeScope::claims; }
 };
 
+class ReplyWriter;
+// The map that KILL SET, CLEAR and STATUS answer.
+void write_freeze(const FreezeRecord& freeze, bool durable, ReplyWriter& writer);
 // What a FROZEN error says: what stands, why, and what ends it.
 std::string freeze_text(const FreezeRecord& freeze);
 

@@ -324,6 +324,15 @@ void Machine::reconfigure(const BusConfig& config, const std::string& changes) {
   wake_all();
 }
 
+void Machine::set_disk(DiskMark mark) {
+  if (mark == disk_) return;
+  constexpr std::string_view names[] = {"ample", "low", "critical"};
+  chronicle("disk.mark", {{"from", std::string(names[static_cast<size_t>(disk_)])},
+                          {"to", std::string(names[static_cast<size_t>(mark)])}});
+  disk_ = mark;
+  wake_all();
+}
+
 Applied Machine::apply(const Caller& caller, const Operation& operation, Outbox& outbox) {
   Applied applied = Applied::replied;
   const Verdict verdict = gate_.admit(operation, caller, *desk_);
@@ -385,7 +394,7 @@ Applied Machine::dispatch(const Caller& caller, const Operation& operation, Outb
     Applied operator()(const op::KillSet& o) const { return m.apply_kill_set(caller, o, outbox), done(); }
     Applied operator()(const op::KillClear& o) const { return m.apply_kill_clear(caller, o, outbox), done(); }
     Applied operator()(const op::KillStatus&) const {
-      return write_freeze(m.committed_freeze_, writer()), done();
+      return write_freeze(m.committed_freeze_, true, writer()), done();
     }
     Applied operator()(const op::KillFiles& o) const { return m.apply_kill_files(o, outbox), done(); }
     Applied operator()(const op::QuotaSet&) const { return guards(); }

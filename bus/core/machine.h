@@ -161,7 +161,7 @@ class Machine {
   std::string failure() const;
   BusTotals totals() const;
   void reconfigure(const BusConfig& config, const std::string& changes);
-  void set_disk(DiskMark mark) { disk_ = mark; }
+  void set_disk(DiskMark mark);
   // freeze.cpp
   const FreezeRecord& freeze() const { return freeze_; }
   const FreezeRecord& committed_freeze() const { return committed_freeze_; }
@@ -207,7 +207,6 @@ class Machine {
   void end_freeze(std::string_view by, std::string_view reason, Outbox& outbox);
   void put_freeze();
   void tick_freeze(Outbox& outbox);
-  static void write_freeze(const FreezeRecord& freeze, ReplyWriter& writer);
 
   // ---- desk.cpp
   class GuardDesk;

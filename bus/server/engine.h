@@ -62,8 +62,11 @@ class Engine {
   int64_t last_commit_us() const { return last_commit_us_; }
 
   // Seals the open batch and begins its commit, on the thread that may wait for the disk or, with `here`, in
-  // commit_here(). Requires serving, nothing in flight and something to seal.
-  void submit(bool here = false);
+  // commit_here(). Requires serving, nothing in flight and something to seal. `first` runs on the same thread
+  // right before; the commit goes on whatever it answers.
+  void submit(bool here = false, std::function<Status()> first = {});
+  // What `first` of the newest commit answered; ok without one.
+  const Status& first_status() const { return first_status_; }
   // What is to be committed here, if anything; see Worker::run_here. False: the loop is another thread's.
   bool commit_here(Relay& relay);
   // Whether the commit ended within `microseconds`; blocks meanwhile.
@@ -100,6 +103,8 @@ class Engine {
   // Owned by the worker's thread while a job runs.
   core::Batch batch_;
   Status commit_status_;
+  std::function<Status()> first_;
+  Status first_status_;
   int64_t commit_us_ = 0;
   std::shared_ptr<Attempt> attempt_;
 

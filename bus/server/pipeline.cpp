@@ -10,7 +10,12 @@ namespace pawl::server {
 using protocol::FrameStatus;
 
 Pipeline::Pipeline(Engine& engine, PipelineOptions options)
-    : engine_(engine), options_(options), hub_([this](Client& client) { mark_dirty(client); }) {}
+    : engine_(engine),
+      options_(std::move(options)),
+      hub_([this](Client& client) { mark_dirty(client); }),
+      flags_(options_.flag_directory) {
+  if (engine_.bus() != nullptr) last_freeze_ = engine_.bus()->committed_freeze();
+}
 
 Pipeline::~Pipeline() = default;
 
@@ -21,7 +26,11 @@ void Pipeline::begin_turn(Instant now) {
   const EngineEvent event = engine_.poll(now);
   if (event == EngineEvent::committed) committed();
   if (event == EngineEvent::failed) lose_uncommitted();
-  if (core::Bus* bus = engine_.bus()) bus->begin_turn(now);
+  if (core::Bus* bus = engine_.bus()) {
+    bus->set_disk(disk_);
+    bus->begin_turn(now);
+  }
+  give_up_slow_kills();
   if (event == EngineEvent::reopened || event == EngineEvent::degraded) {
     resume_parked();
     wake_stalled();
@@ -54,7 +63,9 @@ bool Pipeline::run_commands(Client& client) {
 
 bool Pipeline::serve(Client& client, uint16_t flags, core::Operation operation) {
   if ((flags & protocol::flag_status) != 0) return serve_status(client, operation);
-  if (!has_room(flags)) return wait_for_room(client);
+  if (serve_without_disk(client, operation)) return true;
+  const bool is_kill = std::holds_alternative<core::op::KillSet>(operation);
+  if (!is_kill && !has_room(flags)) return wait_for_room(client);
   if (const std::optional<Error> error = no_bus_for(operation, flags)) {
     answer_error(client, *error);
     return true;
@@ -66,10 +77,12 @@ bool Pipeline::serve(Client& client, uint16_t flags, core::Operation operation) 
     return true;
   }
   fit_wait(client, operation);
+  const bool was_holding = client.replies.holds();
   const core::Applied applied = engine_.bus()->apply(caller_of(client), operation, *this);
   const bool parked = applied == core::Applied::parked;
   if (parked) park(client, flags, operation);
   settle(current_tag());
+  if (is_kill) note_kill(client, was_holding);
   return !parked;
 }
 
@@ -87,7 +100,7 @@ bool Pipeline::end_turn(bool draining) {
     return true;
   }
   if (bus->has_changes() && engine_.in_flight() == 0) {
-    engine_.submit(is_quick_commit());
+    engine_.submit(is_quick_commit(), flag_writer());
     open_position_ = 0;
     wake_stalled();
   }
@@ -96,6 +109,7 @@ bool Pipeline::end_turn(bool draining) {
 
 void Pipeline::committed() {
   totals_ = engine_.bus()->totals();
+  freeze_committed();
   const uint64_t durable = engine_.durable();
   std::erase_if(holding_, [&](core::ClientId id) {
     Client* client = find(id);
@@ -175,6 +189,10 @@ bool Pipeline::queue_in_multi(Client& client, const protocol::Command& command) 
 bool Pipeline::serve_status(Client& client, const core::Operation& operation) {
   if (std::holds_alternative<core::op::Info>(operation)) {
     session_->info(client, protocol::Args(args_).subspan(1));
+    return true;
+  }
+  if (std::holds_alternative<core::op::KillStatus>(operation) && (held_freeze_ || engine_.bus() == nullptr)) {
+    answer_freeze(client, held_freeze_ ? *held_freeze_ : last_freeze_);
     return true;
   }
   if (engine_.mode() == EngineMode::reopening) return wait_for_room(client);

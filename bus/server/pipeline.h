@@ -25,16 +25,21 @@
 #include "bus/protocol/command_table.h"
 #include "bus/server/client.h"
 #include "bus/server/engine.h"
+#include "bus/server/flag_files.h"
 #include "bus/server/pubsub.h"
 
 namespace pawl::server {
 
 class Session;
 
+constexpr int64_t flag_look_ms = 100;   // while nothing else happens
+constexpr int64_t slow_kill_ms = 2000;  // then a KILL is answered without being durable
+
 struct PipelineOptions {
   size_t output_soft_bytes = limits::output_soft_bytes;
   // Small commits are made by the loop's thread, in commit_here().
   bool commits_here = false;
+  std::string flag_directory;  // where KILL and KILL_HARD are; empty: nowhere
 };
 
 class Pipeline final : private core::Outbox {
@@ -53,6 +58,9 @@ class Pipeline final : private core::Outbox {
 
   // Takes in what became durable since: its replies and broadcasts are released.
   void begin_turn(Instant now);
+  // After begin_turn and before any command of the turn: a flag file made before a command was sent is seen.
+  void look_at_flags();
+  void set_disk(core::DiskMark mark) { disk_ = mark; }
   // Runs what the client has sent, at most one turn's budget. True: there is more to run at once.
   bool run_commands(Client& client);
   // Due work of the bus, unless `draining`; then the next commit begins if none runs. True: another
@@ -133,6 +141,25 @@ class Pipeline final : private core::Outbox {
   void park(Client& client, uint16_t flags, const core::Operation& operation);
   void unpark(Client& client);
 
+  // pipeline_freeze.cpp: a KILL that cannot commit acts in memory and through the flag files.
+  struct PendingKill {
+    core::ClientId client;
+    core::FreezeRecord freeze;
+    uint64_t sequence;    // of its batch
+    int64_t since_ms;     // monotonic
+    uint64_t reply_ends;  // of the client's replies
+    bool only;            // nothing was held in front of it
+  };
+  bool serve_without_disk(Client& client, const core::Operation& operation);
+  void note_kill(Client& client, bool was_holding);
+  void freeze_committed();
+  void hold_freeze(const core::FreezeRecord& freeze);
+  // True: the client has its answer, "durable 0".
+  bool answer_undurable(const PendingKill& kill);
+  void give_up_slow_kills();
+  std::function<Status()> flag_writer();
+  void answer_freeze(Client& client, const core::FreezeRecord& freeze);
+
   void committed();
   void lose_uncommitted();
   void resume_parked();
@@ -170,6 +197,14 @@ class Pipeline final : private core::Outbox {
   uint64_t giving_back_sequence_ = 0;
   uint64_t commands_ = 0;
   core::BusTotals totals_;
+
+  FlagFiles flags_;
+  core::DiskMark disk_ = core::DiskMark::ample;
+  core::FreezeRecord last_freeze_;                 // the newest durable one
+  std::optional<core::FreezeRecord> held_freeze_;  // could not be committed; begins anew with the next bus
+  std::vector<PendingKill> pending_kills_;
+  uint64_t flag_number_ = 0;      // the freeze whose files are being written
+  int64_t flag_retry_at_ms_ = 0;  // monotonic
 };
 
 }  // namespace pawl::server

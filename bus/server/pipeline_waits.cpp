@@ -77,7 +77,8 @@ bool Pipeline::hands_out_claims(const core::Operation& operation) {
 
 // A claim whose reply never left is released in the next batch, not spent.
 void Pipeline::give_back_claims() {
-  if (to_give_back_.empty()) return;
+  // Under a freeze of everything nothing is written, and no lease runs.
+  if (to_give_back_.empty() || engine_.bus()->freeze().all()) return;
   std::vector<std::pair<std::string, std::string>> texts;
   texts.reserve(to_give_back_.size());
   for (const HandedOut& claim : to_give_back_) {
@@ -177,6 +178,10 @@ Error Pipeline::read_only_error() const {
 // The batch in flight failed, or a read did: what was answered from it or from a later one is not
 // known to be true. A client first gets the durable replies before its first unanswerable one.
 void Pipeline::lose_uncommitted() {
+  for (const PendingKill& kill : std::exchange(pending_kills_, {})) {
+    hold_freeze(kill.freeze);
+    static_cast<void>(answer_undurable(kill));
+  }
   for (const auto& [id, client] : clients_) {
     client->replies.release(engine_.durable());
     const bool half_done = client->wait == Wait::core && client->once_only;
@@ -240,6 +245,9 @@ std::optional<int64_t> Pipeline::next_wakeup_ms() const {
   if (engine_.mode() == EngineMode::serving) {
     // A full batch waits for the disk, not for the clock.
     if (has_room(protocol::flag_write)) sooner(engine_.bus()->next_wakeup_ms());
+    for (const PendingKill& kill : pending_kills_) sooner(kill.since_ms + slow_kill_ms);
+    // While nothing else wakes the loop, the flag files are looked at ten times a second.
+    if (flags_.enabled()) sooner(now_.mono_ms + flag_look_ms);
   } else if (parked_ > 0) {
     for (const auto& [id, client] : clients_) {
       if (client->wait == Wait::core) sooner(client->wait_until);
@@ -250,7 +258,8 @@ std::optional<int64_t> Pipeline::next_wakeup_ms() const {
 
 bool Pipeline::settled() const {
   if (engine_.mode() != EngineMode::serving) return true;
-  return engine_.in_flight() == 0 && !engine_.bus()->has_changes() && to_give_back_.empty();
+  const bool gives_back = !to_give_back_.empty() && !engine_.bus()->freeze().all();
+  return engine_.in_flight() == 0 && !engine_.bus()->has_changes() && !gives_back;
 }
 
 // A disk that was slow just now gets a thread of its own.

@@ -40,6 +40,8 @@ class ReplyQueue {
   std::string_view to_send() const { return std::string_view(bytes_).substr(sent_, released_ - sent_); }
   void sent(size_t count);
 
+  // Counted from the connection's start: where what was written last ends.
+  uint64_t end() const { return dropped_ + bytes_.size(); }
   bool holds() const { return !segments_.empty(); }
   bool idle() const { return sent_ == bytes_.size(); }
   size_t bytes() const { return bytes_.size() - sent_; }

@@ -75,6 +75,7 @@ bool Server::turn(Relay& relay) {
   if (stop_wanted_.load(std::memory_order_relaxed)) begin_drain();
   pipeline_->begin_turn(instant);
   verifier_->poll(*pipeline_);
+  pipeline_->look_at_flags();
   collect_runnable();
   for (Connection* connection : std::exchange(ready_, {})) {
     connection->in_ready = false;
@@ -243,6 +244,7 @@ void Server::close(Connection& connection) {
 }
 
 void Server::sweep_deadlines() {
+  pipeline_->set_disk(disk_->look());
   const int64_t mono_ms = now().mono_ms;
   std::vector<Connection*> late;
   for (const auto& [id, connection] : connections_) {
@@ -277,7 +279,10 @@ Status Server::start() {
   if (Status status = engine_->start(); !status.ok()) return status;
   verifier_ = std::make_unique<Verifier>(notify);
   pipeline_ = std::make_unique<Pipeline>(
-      *engine_, PipelineOptions{options_.output_soft_bytes, options_.commit_patience_us > 0});
+      *engine_,
+      PipelineOptions{options_.output_soft_bytes, options_.commit_patience_us > 0, options_.data_directory});
+  disk_ = std::make_unique<DiskWatch>(options_.data_directory, options_.disk);
+  pipeline_->set_disk(disk_->look());
   SessionOptions session;
   session.password = options_.password;
   session.shutdown = [this] { stop(); };

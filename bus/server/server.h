@@ -17,6 +17,7 @@
 #include "bus/server/address.h"
 #include "bus/server/backend.h"
 #include "bus/server/connection.h"
+#include "bus/server/disk_watch.h"
 #include "bus/server/engine.h"
 #include "bus/server/listener.h"
 #include "bus/server/pipeline.h"
@@ -32,6 +33,8 @@ struct ServerOptions {
   std::optional<std::string> unix_path;
   std::string password;         // asked of every connection; needed for a TCP address that is not loopback
   bool handle_signals = false;  // SIGTERM and SIGINT drain, a second one exits at once
+  std::string data_directory;   // of the flag files, and whose disk is watched; empty: none
+  DiskLimits disk;
   // How long a commit may keep the loop before another thread goes on with it; 0: commits never do.
   long commit_patience_us = 2000;
 
@@ -113,6 +116,7 @@ class Server {
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<Verifier> verifier_;
   std::unique_ptr<Pipeline> pipeline_;
+  std::unique_ptr<DiskWatch> disk_;
   std::unique_ptr<Session> session_;
 
   std::unique_ptr<Listener> tcp_;
