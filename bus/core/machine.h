@@ -381,7 +381,7 @@ class Machine {
   void alarm(uint8_t bit, bool near, std::string_view what);
   void run_jobs(Outbox& outbox);
   void load_windows(Outbox& outbox);
-  void turn_history();
+  bool turn_history();
   void find_next_due();
   int64_t first_time(Table table, std::string_view from) const;
 

@@ -40,7 +40,10 @@ void Machine::tick(Outbox& outbox) {
   gate_.tick(*desk_);
   if (batch_is_full_ || freeze_.all()) {
     end_waits(outbox);
-    if (!batch_is_full_) run_jobs(outbox);
+    if (!batch_is_full_) {
+      run_jobs(outbox);
+      turn_history();
+    }
     serve_ready(outbox);
     return;
   }
@@ -53,11 +56,7 @@ void Machine::tick(Outbox& outbox) {
   run_jobs(outbox);
   load_windows(outbox);
   if (retain_done() >= limits::retention_rows_per_tick) more_work_ = true;
-  if (mono_ms_ - history_mono_ms_ >= history_step_ms) {
-    history_mono_ms_ = mono_ms_;
-    turn_history();
-    if (retain_dead() + retain_chronicle() > 0) history_mono_ms_ -= history_step_ms;
-  }
+  if (turn_history() && retain_dead() + retain_chronicle() > 0) history_mono_ms_ -= history_step_ms;
   serve_ready(outbox);
 }
 
@@ -271,11 +270,15 @@ size_t Machine::retain_chronicle() {
   return dropped;
 }
 
-void Machine::turn_history() {
+// Whether it was time for it.
+bool Machine::turn_history() {
+  if (mono_ms_ - history_mono_ms_ < history_step_ms) return false;
+  history_mono_ms_ = mono_ms_;
   for (auto& [number, role] : roles_) {
     role->history.push_back(role->committed);
     if (role->history.size() > history_steps) role->history.pop_front();
   }
+  return true;
 }
 
 }  // namespace pawl::core

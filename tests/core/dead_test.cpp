@@ -3,7 +3,7 @@
 #include <string>
 
 #include "bus/core/fingerprint.h"
-#include "tests/core/scenario.h"
+#include "tests/scenario/scenario.h"
 
 namespace pawl::core {
 namespace {

@@ -2,7 +2,7 @@
 #include <catch2/catch.hpp>
 #include <string>
 
-#include "tests/core/scenario.h"
+#include "tests/scenario/scenario.h"
 
 namespace pawl::core {
 namespace {

@@ -3,8 +3,8 @@
 #include <string>
 
 #include "bus/core/bus.h"
-#include "tests/core/pause_gate.h"
-#include "tests/core/scenario.h"
+#include "tests/scenario/pause_gate.h"
+#include "tests/scenario/scenario.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/memory_store.h"
 #include "tests/support/reply_tree.h"

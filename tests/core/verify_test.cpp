@@ -9,7 +9,7 @@
 #include "bus/core/bus.h"
 #include "bus/core/keys.h"
 #include "bus/core/records.h"
-#include "tests/core/pause_gate.h"
+#include "tests/scenario/pause_gate.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/memory_store.h"
 #include "tests/support/reply_tree.h"

@@ -13,6 +13,9 @@
 // items in order: messages by name, events by kind, explanations by guard, groups by count.
 // list, deadlist and events follow the cursor to its end, n= at a time.
 //
+// kill scope=claims for=1000 why, killhard why, clear why, clearhard why, killstatus; files soft hard (the flag
+// files, as the server sees them; "files" alone: none is there).
+//
 // Other lines: jump 1h (one turn, that much later), later 1h (the turn of the next line is that much later),
 // wall -1h (somebody sets the clock), restart [down=1h], gone c1 (the connection closes), hold [strict]
 // (nothing is sealed from here) and flow (sealed and committed after each line again).
@@ -23,14 +26,19 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "bus/core/config.h"
+#include "bus/core/gate.h"
 
 namespace pawl::core {
 
+// A fresh gate for each opening of the bus; nothing: the guard "pause" alone.
+using MakeGate = std::function<std::unique_ptr<Gate>()>;
+
 // Empty when everything went as the table says; else the first line that did not, and what came instead.
-std::string play(const std::string& table, const BusConfig& config = {});
+std::string play(const std::string& table, const BusConfig& config = {}, const MakeGate& make_gate = {});
 
 // Windows of two to three entries and steps of two rows: a handful of messages reaches every edge.
 BusConfig tiny_windows();

@@ -1,4 +1,4 @@
-#include "tests/core/scenario.h"
+#include "tests/scenario/scenario.h"
 
 #include <algorithm>
 #include <deque>
@@ -9,8 +9,8 @@
 #include "bus/base/parse.h"
 #include "bus/core/bus.h"
 #include "bus/core/verify.h"
-#include "tests/core/pause_gate.h"
-#include "tests/core/scenario_line.h"
+#include "tests/scenario/pause_gate.h"
+#include "tests/scenario/scenario_line.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/memory_store.h"
 #include "tests/support/reply_tree.h"
@@ -127,7 +127,10 @@ class Matcher {
 
 class Player {
  public:
-  Player(const BusConfig& config, Mode mode) : config_(config), mode_(mode), matcher_(names_) { open(); }
+  Player(const BusConfig& config, const MakeGate& make_gate, Mode mode)
+      : config_(config), make_gate_(make_gate), mode_(mode), matcher_(names_) {
+    open();
+  }
 
   std::string play(const std::vector<ScenarioLine>& lines) {
     for (size_t i = 0; i < lines.size() && error_.empty(); ++i) {
@@ -155,7 +158,8 @@ class Player {
 
   // ---- the bus and its turns, as bus.h says
   void open() {
-    auto opened = Bus::open(store_, config_, gate_);
+    gate_ = make_gate_ ? make_gate_() : std::make_unique<PauseGate>();
+    auto opened = Bus::open(store_, config_, *gate_);
     if (!opened) return fail("the bus does not open: " + error_line(opened.error()));
     bus_ = std::move(*opened);
     begin_turn();
@@ -365,6 +369,12 @@ class Player {
     } else if (line.verb == "gone") {
       bus_->disconnected(client_named(line.args.at(0)));
       pending_.erase(client_named(line.args.at(0)));
+    } else if (line.verb == "files") {
+      begin_turn();
+      bus_->apply(0, *make_operation(line, names_, clock_.now().wall_ms, ""), outbox_);
+      collect();
+      end_turn();
+      settle();
     } else if (line.verb == "silent") {
       auto& replies = inbox_[client_named(line.args.at(0))];
       if (!replies.empty()) fail(matcher_.show(replies.front()));
@@ -400,8 +410,9 @@ class Player {
   }
 
   const BusConfig config_;
+  const MakeGate make_gate_;
   const Mode mode_;
-  PauseGate gate_;
+  std::unique_ptr<Gate> gate_;
   test::MemoryStore store_;
   test::FakeClock clock_;
   test::RecordingOutbox outbox_;
@@ -423,11 +434,11 @@ class Player {
 
 }  // namespace
 
-std::string play(const std::string& table, const BusConfig& config) {
+std::string play(const std::string& table, const BusConfig& config, const MakeGate& make_gate) {
   const std::vector<ScenarioLine> lines = read_table(table);
   std::string errors;
   for (const Mode mode : {Mode::plain, Mode::restarting, Mode::lagging}) {
-    const std::string error = Player(config, mode).play(lines);
+    const std::string error = Player(config, make_gate, mode).play(lines);
     if (!error.empty()) errors += error + "\n";
   }
   return errors;

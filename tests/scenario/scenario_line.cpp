@@ -1,4 +1,4 @@
-#include "tests/core/scenario_line.h"
+#include "tests/scenario/scenario_line.h"
 
 #include <algorithm>
 #include <sstream>
@@ -283,10 +283,52 @@ std::string ScenarioNames::name_of(const std::string& id) const {
   return found == names_.end() ? id : found->second;
 }
 
+std::optional<Operation> make_guard_operation(const ScenarioLine& line) {
+  const std::string& verb = line.verb;
+  if (verb == "kill") {
+    op::KillSet set;
+    if (const auto scope = line.word("scope")) set.scope = *freeze_scope_from(*scope);
+    set.for_ms = line.number_of("for");
+    set.reason = arg(line, 0);
+    return set;
+  }
+  if (verb == "killhard") return op::KillSet{true, FreezeScope::all, std::nullopt, arg(line, 0)};
+  if (verb == "clear" || verb == "clearhard") return op::KillClear{verb == "clearhard", arg(line, 0)};
+  if (verb == "killstatus") return op::KillStatus{};
+  if (verb == "files") {
+    op::KillFiles files;
+    files.soft = std::count(line.args.begin(), line.args.end(), "soft") > 0;
+    files.hard = std::count(line.args.begin(), line.args.end(), "hard") > 0;
+    files.reason = "by hand";
+    return files;
+  }
+  if (verb == "guard") {
+    op::SetGuardMode set;
+    set.name = arg(line, 0);
+    for (size_t i = 0; i < guard_mode_names.size(); ++i) {
+      if (arg(line, 1) == guard_mode_names[i]) set.mode = static_cast<GuardMode>(i);
+    }
+    return set;
+  }
+  if (verb == "quota") {
+    op::QuotaSet set;
+    set.role = arg(line, 0);
+    for (size_t i = 0; i < quota_kind_names.size(); ++i) {
+      if (arg(line, 1) == quota_kind_names[i]) set.what = static_cast<QuotaKind>(i);
+    }
+    set.cap = line.number_of("cap").value_or(0);
+    set.per_ms = line.number_of("per").value_or(3'600'000);
+    set.estimate = line.number_of("estimate");
+    return set;
+  }
+  return std::nullopt;
+}
+
 std::optional<Operation> make_operation(const ScenarioLine& line, ScenarioNames& names, int64_t wall_ms,
                                         std::string_view cursor) {
   if (auto write = make_write(line, names, wall_ms)) return write;
   if (auto dead = make_dead(line, names, cursor)) return dead;
+  if (auto guard = make_guard_operation(line)) return guard;
   const std::string& verb = line.verb;
   if (verb == "get") return op::Get{names.id(line.args.at(0))};
   if (verb == "result") return op::GetResult{names.id(line.args.at(0)), line.number_of("wait")};
