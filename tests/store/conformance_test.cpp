@@ -7,7 +7,7 @@
 
 #include "bus/store/rocks_store.h"
 #include "tests/store/batch_maker.h"
-#include "tests/store/temp_directory.h"
+#include "tests/support/temp_directory.h"
 #include "tests/support/memory_store.h"
 
 namespace pawl::test {

@@ -10,7 +10,7 @@
 #include "bus/store/families.h"
 #include "bus/store/rocks_store.h"
 #include "tests/store/batch_maker.h"
-#include "tests/store/temp_directory.h"
+#include "tests/support/temp_directory.h"
 
 namespace pawl::test {
 namespace {

@@ -11,7 +11,7 @@
 #include <random>
 #include <string>
 
-#include "tests/store/temp_directory.h"
+#include "tests/support/temp_directory.h"
 
 namespace pawl::test {
 namespace {
