@@ -38,6 +38,10 @@ struct FreezeRecord {
   bool frozen() const { return kind != FreezeKind::none; }
   // Scope `all`: leases and everything that time does stand still.
   bool all() const { return frozen() && scope == FreezeScope::all; }
+  // Whether the other one is the very same freeze, without a look at the texts.
+  bool same_as(const FreezeRecord& other) const {
+    return number == other.number && kind == other.kind && flagged == other.flagged;
+  }
   bool stops_claims() const { return frozen() && scope >= FreezeScope::claims; }
 };
 

@@ -255,7 +255,7 @@ Batch Machine::seal() {
     role->sealed = role->counts;
     role->sealed_record = role->record;
   }
-  sealed_freeze_ = freeze_;
+  if (!sealed_freeze_.same_as(freeze_)) sealed_freeze_ = freeze_;
   sealed_roles_ = std::move(dirty_roles_);
   dirty_roles_.clear();
 
@@ -285,7 +285,7 @@ Batch Machine::seal() {
 
 void Machine::committed() {
   view_.drop_sealed();
-  committed_freeze_ = sealed_freeze_;
+  if (!committed_freeze_.same_as(sealed_freeze_)) committed_freeze_ = sealed_freeze_;
   for (RoleState* role : sealed_roles_) {
     role->committed = role->sealed;
     role->committed_record = role->sealed_record;

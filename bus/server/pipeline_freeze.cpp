@@ -106,6 +106,7 @@ bool Pipeline::answer_undurable(const PendingKill& kill) {
 
 // A disk that hangs must not keep an operator from knowing that the fleet stands still.
 void Pipeline::give_up_slow_kills() {
+  if (pending_kills_.empty()) return;
   std::erase_if(pending_kills_, [&](const PendingKill& kill) {
     return now_.mono_ms - kill.since_ms >= slow_kill_ms && answer_undurable(kill);
   });
