@@ -55,59 +55,68 @@ void GuardChain::failed(const Link& link) const {
 }
 
 template <typename Question>
-core::Verdict GuardChain::ask(const Link& link, const Question& question) const {
-  if (link.mode == core::GuardMode::off) return core::Verdict::allow();
+bool GuardChain::refuses(const Link& link, const Question& question, core::Verdict& refusal) const {
+  if (link.mode == core::GuardMode::off) return false;
   ++link.counters.evaluated;
-  core::Verdict verdict;
   try {
-    verdict = question(*link.guard);
+    core::Verdict verdict = question(*link.guard);
+    if (verdict.allowed) [[likely]]
+      return false;
+    count_refusal(link, std::move(verdict), refusal);
   } catch (...) {
     failed(link);
-    verdict = failed_guard(*link.guard);
+    core::Verdict verdict = failed_guard(*link.guard);
+    if (verdict.allowed) return false;
+    count_refusal(link, std::move(verdict), refusal);
   }
-  if (verdict.allowed) return verdict;
+  return link.mode == core::GuardMode::enforce;
+}
+
+void GuardChain::count_refusal(const Link& link, core::Verdict verdict, core::Verdict& refusal) const {
   verdict.guard = link.guard->name();
   if (link.mode == core::GuardMode::enforce) {
     ++link.counters.refused;
-    return verdict;
+    refusal = std::move(verdict);
+  } else {
+    ++link.counters.would_refuse;
+    note_later("guard.would_refuse", std::move(verdict));
   }
-  ++link.counters.would_refuse;
-  note_later("guard.would_refuse", std::move(verdict));
-  return core::Verdict::allow();
 }
 
-core::Verdict GuardChain::admit_one(const core::Operation& operation, const core::Caller& caller,
-                                    const core::Desk& desk) const {
+bool GuardChain::refuses(const core::Operation& operation, const core::Caller& caller, const core::Desk& desk,
+                         core::Verdict& refusal) const {
   for (const Link* link : of_operations_) {
-    core::Verdict verdict =
-        ask(*link, [&](const Guard& guard) { return guard.admit(operation, caller, desk); });
-    if (!verdict.allowed) return verdict;
+    const auto question = [&](const Guard& guard) { return guard.admit(operation, caller, desk); };
+    if (refuses(*link, question, refusal)) return true;
   }
-  return core::Verdict::allow();
+  return false;
 }
 
 core::Verdict GuardChain::admit(const core::Operation& operation, const core::Caller& caller,
                                 const core::Desk& desk) const {
+  core::Verdict verdict;
   const auto* transaction = std::get_if<core::op::Transaction>(&operation);
-  if (transaction == nullptr) return admit_one(operation, caller, desk);
+  if (transaction == nullptr) {
+    refuses(operation, caller, desk, verdict);
+    return verdict;
+  }
   for (size_t i = 0; i < transaction->items.size(); ++i) {
     const core::Operation item =
         std::visit([](const auto& one) { return core::Operation(one); }, transaction->items[i]);
-    core::Verdict verdict = admit_one(item, caller, desk);
-    if (verdict.allowed) continue;
+    if (!refuses(item, caller, desk, verdict)) continue;
     verdict.reason += " at=" + std::to_string(i);
-    return verdict;
+    break;
   }
-  return core::Verdict::allow();
+  return verdict;
 }
 
 core::Verdict GuardChain::admit_claim(const core::Candidate& candidate, const core::Desk& desk) const {
+  core::Verdict verdict;
   for (const Link* link : of_claims_) {
-    core::Verdict verdict =
-        ask(*link, [&](const Guard& guard) { return guard.admit_claim(candidate, desk); });
-    if (!verdict.allowed) return verdict;
+    const auto question = [&](const Guard& guard) { return guard.admit_claim(candidate, desk); };
+    if (refuses(*link, question, verdict)) break;
   }
-  return core::Verdict::allow();
+  return verdict;
 }
 
 std::vector<core::Verdict> GuardChain::explain(const core::Candidate& candidate,

@@ -57,11 +57,13 @@ class GuardChain final : public core::Gate {
     mutable GuardCounters counters;  // asking is const, being asked is counted
   };
 
-  core::Verdict admit_one(const core::Operation& operation, const core::Caller& caller,
-                          const core::Desk& desk) const;
+  // These are true for a refusal, and only then write to `refusal`: allowing must cost next to nothing.
+  bool refuses(const core::Operation& operation, const core::Caller& caller, const core::Desk& desk,
+               core::Verdict& refusal) const;
   // Asks one guard, whatever the question; what it says is applied as its mode says.
   template <typename Question>
-  core::Verdict ask(const Link& link, const Question& question) const;
+  bool refuses(const Link& link, const Question& question, core::Verdict& refusal) const;
+  void count_refusal(const Link& link, core::Verdict verdict, core::Verdict& refusal) const;
   // Tells every guard, last one first; who throws is noted.
   template <typename News>
   void tell(const News& news);

@@ -48,7 +48,7 @@ Status Engine::start() {
 
 void Engine::submit(bool here, std::function<Status()> first) {
   PAWL_CHECK(mode_ == EngineMode::serving && in_flight_ == 0);
-  first_ = std::move(first);
+  if (first_ || first) first_ = std::move(first);
   batch_ = bus_->seal();
   in_flight_ = batch_.link.sequence;
   due_here_ = here;
@@ -57,7 +57,7 @@ void Engine::submit(bool here, std::function<Status()> first) {
 
 void Engine::commit() {
   const int64_t start = steady_us();
-  first_status_ = first_ ? first_() : Status{};
+  if (first_) first_status_ = first_();
   commit_status_ = backend_->journal->commit(batch_);
   commit_us_ = steady_us() - start;
 }

@@ -65,7 +65,7 @@ class Engine {
   // commit_here(). Requires serving, nothing in flight and something to seal. `first` runs on the same thread
   // right before; the commit goes on whatever it answers.
   void submit(bool here = false, std::function<Status()> first = {});
-  // What `first` of the newest commit answered; ok without one.
+  // What the newest `first` answered.
   const Status& first_status() const { return first_status_; }
   // What is to be committed here, if anything; see Worker::run_here. False: the loop is another thread's.
   bool commit_here(Relay& relay);

@@ -1,7 +1,7 @@
 // What scans step over: rows that are gone leave tombstones in a real store, and a scan that begins before
 // them pays for each. Regression tests: both made the bus slower the longer it ran.
-#include <catch2/catch.hpp>
 #include <algorithm>
+#include <catch2/catch.hpp>
 #include <map>
 #include <set>
 #include <string>

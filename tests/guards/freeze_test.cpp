@@ -189,7 +189,8 @@ TEST_CASE("freeze: jobs that write wait, those that read go on") {
     clear over                      | freeze=none
     reply c1                        | 6
     get m6                          | state=cancelled
-  )", core::tiny_windows()) == "");
+  )",
+                core::tiny_windows()) == "");
 }
 
 }  // namespace

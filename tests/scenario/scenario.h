@@ -13,8 +13,8 @@
 // items in order: messages by name, events by kind, explanations by guard, groups by count.
 // list, deadlist and events follow the cursor to its end, n= at a time.
 //
-// kill scope=claims for=1000 why, killhard why, clear why, clearhard why, killstatus; files soft hard (the flag
-// files, as the server sees them; "files" alone: none is there).
+// kill scope=claims for=1000 why, killhard why, clear why, clearhard why, killstatus; files soft hard (the
+// flag files, as the server sees them; "files" alone: none is there).
 //
 // Other lines: jump 1h (one turn, that much later), later 1h (the turn of the next line is that much later),
 // wall -1h (somebody sets the clock), restart [down=1h], gone c1 (the connection closes), hold [strict]

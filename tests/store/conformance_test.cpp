@@ -7,8 +7,8 @@
 
 #include "bus/store/rocks_store.h"
 #include "tests/store/batch_maker.h"
-#include "tests/support/temp_directory.h"
 #include "tests/support/memory_store.h"
+#include "tests/support/temp_directory.h"
 
 namespace pawl::test {
 namespace {

@@ -9,8 +9,8 @@
 
 #include "bus/store/rocks_store.h"
 #include "tests/store/batch_maker.h"
-#include "tests/support/temp_directory.h"
 #include "tests/support/faulty_env.h"
+#include "tests/support/temp_directory.h"
 
 namespace pawl::test {
 namespace {
