@@ -242,7 +242,7 @@ Batch Machine::seal() {
   if (!ended_.empty()) next_ended_ms_ = std::min(next_ended_ms_, ended_.begin()->first);
   ended_.clear();
   for (RoleState* role : dirty_roles_) {
-    view_.put(Table::count, keys::role(role->number), encode(role->counts));
+    view_.put(Table::count, keys::role(role->number), encoded(role->counts));
     for (int index = 0; index < 10; ++index) {
       bool& dirty = role->mark_dirty[static_cast<size_t>(index)];
       if (!dirty) continue;
@@ -269,7 +269,7 @@ Batch Machine::seal() {
   }
   batch_claims_.clear();
   head_.claimed_low = claim_batches_.empty() ? open_sequence() + 1 : claim_batches_.begin()->first;
-  view_.put(Table::meta, std::string(keys::head_row), encode(head_));
+  view_.put(Table::meta, keys::head_row, encoded(head_));
   clocks_due_ = false;
   clocks_saved_mono_ms_ = mono_ms_;
 
