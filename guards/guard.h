@@ -61,6 +61,8 @@ class Guard {
   virtual void ended(const core::Ending& /*ending*/, const core::Ruling& /*ruling*/, core::Desk& /*desk*/) {}
 
   virtual void tick(core::Desk& /*desk*/) {}
+  // The open batch is about to be sealed, with what it brought: rows that changed since go into it, once.
+  virtual void sealing(core::Desk& /*desk*/) {}
   // Bus time of the next tick() that does something, if any.
   virtual std::optional<int64_t> next_wakeup_ms() const { return std::nullopt; }
   // An operation of this guard's own. False: it is not.

@@ -240,6 +240,16 @@ void GuardChain::tick(core::Desk& desk) {
   log_.tick(desk);
 }
 
+void GuardChain::sealing(core::Desk& desk) {
+  for (const Link& link : links_) {
+    try {
+      link.guard->sealing(desk);
+    } catch (...) {
+      failed(link);
+    }
+  }
+}
+
 std::optional<int64_t> GuardChain::next_wakeup_ms() const {
   std::optional<int64_t> next = log_.next_wakeup_ms();
   for (const Link& link : links_) {

@@ -42,6 +42,7 @@ class GuardChain final : public core::Gate {
   void used(const core::Usage& usage, core::Desk& desk) override;
   void ended(const core::Ending& ending, const core::Ruling& ruling, core::Desk& desk) override;
   void tick(core::Desk& desk) override;
+  void sealing(core::Desk& desk) override;
   std::optional<int64_t> next_wakeup_ms() const override;
   void command(const core::Operation& operation, const core::Caller& caller, core::Desk& desk,
                core::ReplyWriter& writer) override;

@@ -192,6 +192,8 @@ class Gate {
 
   // Once a turn.
   virtual void tick(Desk& /*desk*/) {}
+  // The open batch is about to be sealed: the place to put a row once that has changed many times.
+  virtual void sealing(Desk& /*desk*/) {}
   // Bus time of the next thing that tick() would do, if any.
   virtual std::optional<int64_t> next_wakeup_ms() const { return std::nullopt; }
   // GUARD and QUOTA commands.

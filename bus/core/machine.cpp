@@ -238,6 +238,7 @@ void Machine::flush_ended() {
 }
 
 Batch Machine::seal() {
+  gate_.sealing(*desk_);
   flush_ended();
   if (!ended_.empty()) next_ended_ms_ = std::min(next_ended_ms_, ended_.begin()->first);
   ended_.clear();
