@@ -2,9 +2,13 @@
 
 #include <utility>
 
+#include "guards/concurrency.h"
 #include "guards/kill_switch.h"
 #include "guards/pause.h"
+#include "guards/quota_breaker.h"
+#include "guards/rate.h"
 #include "guards/size.h"
+#include "guards/velocity.h"
 
 namespace pawl::guards {
 
@@ -14,6 +18,10 @@ std::unique_ptr<GuardChain> make_guard_chain() {
   guards.push_back(std::make_unique<Size>());
   guards.push_back(std::make_unique<KillSwitch>());
   guards.push_back(std::make_unique<Pause>());
+  guards.push_back(std::make_unique<Concurrency>());
+  guards.push_back(std::make_unique<Rate>());
+  guards.push_back(std::make_unique<QuotaBreaker>());
+  guards.push_back(std::make_unique<Velocity>());
   return std::make_unique<GuardChain>(std::move(guards));
 }
 

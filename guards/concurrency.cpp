@@ -1,0 +1,26 @@
+#include "guards/concurrency.h"
+
+#include <string>
+
+#include "guards/amounts.h"
+
+namespace pawl::guards {
+
+core::Verdict Concurrency::admit_claim(const core::Candidate& candidate, const core::Desk& /*desk*/) const {
+  const uint64_t cap = candidate.role.config->concurrency;
+  if (cap == 0) return core::Verdict::allow();
+  const uint64_t live = candidate.role.depth(core::MessageState::claimed);
+  if (live < cap) return core::Verdict::allow();
+  const std::string role(candidate.role.name);
+  core::Verdict verdict =
+      refuse(Code::busy, core::Scope::role,
+             "role " + role + " has " + std::to_string(live) + " of " + std::to_string(cap) +
+                 " claims at a time; one has to end, or raise " + "concurrency in [role." + role + "]");
+  verdict.empty = true;
+  verdict.subject = "role:" + role;
+  verdict.value = shown(live);
+  verdict.limit = shown(cap);
+  return verdict;
+}
+
+}  // namespace pawl::guards
