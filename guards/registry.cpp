@@ -2,12 +2,15 @@
 
 #include <utility>
 
+#include "guards/circuit_breaker.h"
 #include "guards/concurrency.h"
 #include "guards/kill_switch.h"
 #include "guards/pause.h"
+#include "guards/poison_breaker.h"
 #include "guards/quota_breaker.h"
 #include "guards/rate.h"
 #include "guards/size.h"
+#include "guards/stuck_claim_sweep.h"
 #include "guards/velocity.h"
 
 namespace pawl::guards {
@@ -18,10 +21,13 @@ std::unique_ptr<GuardChain> make_guard_chain() {
   guards.push_back(std::make_unique<Size>());
   guards.push_back(std::make_unique<KillSwitch>());
   guards.push_back(std::make_unique<Pause>());
+  guards.push_back(std::make_unique<CircuitBreaker>());
   guards.push_back(std::make_unique<Concurrency>());
   guards.push_back(std::make_unique<Rate>());
   guards.push_back(std::make_unique<QuotaBreaker>());
   guards.push_back(std::make_unique<Velocity>());
+  guards.push_back(std::make_unique<StuckClaimSweep>());
+  guards.push_back(std::make_unique<PoisonBreaker>());
   return std::make_unique<GuardChain>(std::move(guards));
 }
 

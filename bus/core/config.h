@@ -65,6 +65,7 @@ struct GuardsConfig {
   // Outage, of a role or of a dependency: so many different messages failing within the window.
   uint32_t outage_messages = 5;
   int64_t outage_window_ms = 60'000;
+  uint32_t outage_percent = 50;  // and such a share of what ended since the first of them
   // Circuit: how long it stays open; doubles with each failed probe, up to the maximum.
   int64_t cooldown_ms = 5'000;
   int64_t cooldown_max_ms = 300'000;
@@ -73,6 +74,8 @@ struct GuardsConfig {
   int64_t velocity_pushes_floor = 1'000;
   int64_t velocity_tokens_floor = 1'000'000;
   int64_t velocity_cost_floor = 10'000'000;  // micro-dollars
+  // Sweep: a role that loses more claims than this to expired leases within a minute is chronicled.
+  uint32_t lapse_storm = 100;
   // Shed: pushes under the default priority are refused from this share of a backlog cap on.
   uint32_t shed_from_percent = 80;
 };

@@ -111,7 +111,7 @@ enum class Place : uint8_t {
 struct Reservation {
   uint64_t tokens = 0;
   uint64_t cost = 0;  // micro-dollars
-  std::string probe;  // names of the circuits that it tries, each followed by a line feed
+  std::string probe;  // of each circuit that it tries a mark of the breaker's, followed by a line feed
   bool empty() const { return tokens == 0 && cost == 0 && probe.empty(); }
 };
 
