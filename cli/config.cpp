@@ -6,13 +6,10 @@
 #include <cstring>
 #include <fstream>
 #include <string_view>
-#include <tuple>
-#include <utility>
 #include <vector>
 
-#include "bus/base/ids.h"
 #include "bus/base/limits.h"
-#include "cli/config_reader.h"
+#include "cli/config_sections.h"
 
 namespace pawl::cli {
 namespace {
@@ -22,270 +19,99 @@ constexpr size_t file_bytes_max = size_t{1} << 20;
 constexpr int64_t stored_bytes_least = int64_t{1} << 20;
 constexpr int64_t stored_bytes_most = int64_t{1} << 50;
 
-// Sections of the file format that this version does not act on.
-constexpr std::array<std::string_view, 7> later_sections = {"system", "guards", "daemon", "monitor",
-                                                            "notify", "cron",   "policy"};
-// The words that end a list of roles in a command can be no role's name.
-constexpr std::array<std::string_view, 4> option_words = {"count", "wait", "lease", "next"};
-
-struct RoleDraft {
-  core::RoleConfig role;
-  // Looked at once the rest of the role is known.
-  const TomlNode* backoff = nullptr;
-  const TomlNode* retry = nullptr;
+struct BusKey {
+  std::string_view name;
+  void (*read)(ConfigReader&, const Place&, const TomlNode&, FileConfig&);
 };
 
-class Loader {
- public:
-  explicit Loader(const std::string& path) : reader_(path) { config_.path = path; }
+void read_bytes(ConfigReader& reader, const Place& place, const TomlNode& node, Range range, uint64_t& into) {
+  if (const auto value = reader.bytes(place, node, range)) into = static_cast<uint64_t>(*value);
+}
 
-  Result<FileConfig> load(const TomlNode& root);
-
- private:
-  struct BusKey {
-    std::string_view name;
-    void (*read)(Loader&, const Place&, const TomlNode&);
-  };
-  struct RoleKey {
-    std::string_view name;
-    bool acted_on;
-    void (*read)(ConfigReader&, const Place&, const TomlNode&, RoleDraft&);
-  };
-  static const std::array<BusKey, 11> bus_keys;
-  static const std::array<RoleKey, 14> role_keys;
-
-  template <typename Keys>
-  const typename Keys::value_type* find_key(const Place& place, const TomlNode& node, const Keys& keys);
-  void read_bus(const TomlNode& table);
-  void read_roles(const TomlNode& table);
-  void read_role(const TomlNode& table);
-  void finish_role(const Place& place, RoleDraft& draft);
-  void retry_class(const Place& place, const TomlNode& node, core::RoleConfig& role);
-  void check_order(const Place& place, const TomlNode& node, int64_t base_ms, int64_t max_ms);
-  void read_section(const TomlNode& node);
-
-  ConfigReader reader_;
-  FileConfig config_;
-};
-
-const std::array<Loader::BusKey, 11> Loader::bus_keys = {{
-    {"data",
-     [](Loader& l, const Place& place, const TomlNode& node) {
-       l.config_.data = l.reader_.text(place, node, "\"./pawl-data\"");
-     }},
-    {"listen",
-     [](Loader& l, const Place& place, const TomlNode& node) {
-       l.config_.listen = l.reader_.endpoint(place, node);
-     }},
-    {"http",
-     [](Loader& l, const Place& place, const TomlNode& node) {
-       l.config_.http = l.reader_.endpoint(place, node);
-     }},
+constexpr std::array<BusKey, 11> bus_keys = {{
+    {"data", [](ConfigReader& r, const Place& place, const TomlNode& node,
+                FileConfig& config) { config.data = r.text(place, node, "\"./pawl-data\""); }},
+    {"listen", [](ConfigReader& r, const Place& place, const TomlNode& node,
+                  FileConfig& config) { config.listen = r.endpoint(place, node); }},
+    {"http", [](ConfigReader& r, const Place& place, const TomlNode& node,
+                FileConfig& config) { config.http = r.endpoint(place, node); }},
     {"socket",
-     [](Loader& l, const Place& place, const TomlNode& node) {
-       l.config_.socket = l.reader_.text(place, node, "\"./pawl-data/pawl.sock\"");
-       if (l.config_.socket && l.config_.socket->size() > socket_path_bytes_max) {
-         l.reader_.fail(place, node, "is longer than the 107 bytes that a socket path may have");
+     [](ConfigReader& r, const Place& place, const TomlNode& node, FileConfig& config) {
+       config.socket = r.text(place, node, "\"./pawl-data/pawl.sock\"");
+       if (config.socket && config.socket->size() > socket_path_bytes_max) {
+         r.fail(place, node, "is longer than the 107 bytes that a socket path may have");
        }
      }},
-    {"password",
-     [](Loader& l, const Place& place, const TomlNode& node) {
-       l.config_.password = l.reader_.secret(place, node);
-     }},
+    {"password", [](ConfigReader& r, const Place& place, const TomlNode& node,
+                    FileConfig& config) { config.password = r.secret(place, node); }},
     {"strict_roles",
-     [](Loader& l, const Place& place, const TomlNode& node) {
-       if (l.reader_.expect(place, node, TomlKind::boolean, "true")) l.config_.bus.strict_roles = node.boolean;
+     [](ConfigReader& r, const Place& place, const TomlNode& node, FileConfig& config) {
+       if (r.expect(place, node, TomlKind::boolean, "true")) config.bus.strict_roles = node.boolean;
      }},
     {"payload_max",
-     [](Loader& l, const Place& place, const TomlNode& node) {
+     [](ConfigReader& r, const Place& place, const TomlNode& node, FileConfig& config) {
        const Range range{1, static_cast<int64_t>(limits::payload_bytes_ceiling)};
-       if (const auto n = l.reader_.bytes(place, node, range)) l.config_.bus.payload_max = static_cast<size_t>(*n);
+       if (const auto n = r.bytes(place, node, range)) config.bus.payload_max = static_cast<size_t>(*n);
      }},
     {"done_bytes",
-     [](Loader& l, const Place& place, const TomlNode& node) {
-       const auto n = l.reader_.bytes(place, node, {0, stored_bytes_most});
-       if (n) l.config_.bus.done_bytes_max = static_cast<uint64_t>(*n);
+     [](ConfigReader& r, const Place& place, const TomlNode& node, FileConfig& config) {
+       read_bytes(r, place, node, {0, stored_bytes_most}, config.bus.done_bytes_max);
      }},
     {"dead_bytes",
-     [](Loader& l, const Place& place, const TomlNode& node) {
-       const auto n = l.reader_.bytes(place, node, {stored_bytes_least, stored_bytes_most});
-       if (n) l.config_.bus.dead_bytes_max = static_cast<uint64_t>(*n);
+     [](ConfigReader& r, const Place& place, const TomlNode& node, FileConfig& config) {
+       read_bytes(r, place, node, {stored_bytes_least, stored_bytes_most}, config.bus.dead_bytes_max);
      }},
     {"chronicle_bytes",
-     [](Loader& l, const Place& place, const TomlNode& node) {
-       const auto n = l.reader_.bytes(place, node, {stored_bytes_least, stored_bytes_most});
-       if (n) l.config_.bus.chronicle_bytes_max = static_cast<uint64_t>(*n);
+     [](ConfigReader& r, const Place& place, const TomlNode& node, FileConfig& config) {
+       read_bytes(r, place, node, {stored_bytes_least, stored_bytes_most}, config.bus.chronicle_bytes_max);
      }},
     {"keep_dead",
-     [](Loader& l, const Place& place, const TomlNode& node) {
-       const auto ms = l.reader_.duration(place, node, {1000, limits::duration_ms_max});
-       if (ms) l.config_.bus.keep_dead_ms = *ms;
+     [](ConfigReader& r, const Place& place, const TomlNode& node, FileConfig& config) {
+       const auto ms = r.duration(place, node, {1000, limits::duration_ms_max});
+       if (ms) config.bus.keep_dead_ms = *ms;
      }},
 }};
 
-const std::array<Loader::RoleKey, 14>
-    Loader::
-        role_keys =
-            {
-                {
-                    {"command", false,
-                     [](ConfigReader& r, const Place& p, const TomlNode& n, RoleDraft&) { r.command(p, n); }},
-                    {"prompt", false,
-                     [](ConfigReader& r, const Place& p, const TomlNode& n, RoleDraft&) {
-                       static_cast<void>(r.text(p, n, "\"prompts/research.md\""));
-                     }},
-                    {"concurrency", false,
-                     [](ConfigReader& r, const Place& p, const TomlNode& n, RoleDraft&) {
-                       static_cast<void>(r.integer(p, n, {1, 1'000'000}));
-                     }},
-                    {"lease", true,
-                     [](ConfigReader& r, const Place& p, const TomlNode& n, RoleDraft& draft) {
-                       const auto ms = r.duration(p, n, {limits::lease_ms_min, limits::lease_ms_max});
-                       if (ms) draft.role.lease_ms = *ms;
-                     }},
-                    {"timeout", false,
-                     [](ConfigReader& r, const Place& p, const TomlNode& n, RoleDraft&) {
-                       static_cast<void>(r.duration(p, n, {1, limits::duration_ms_max}));
-                     }},
-                    {"max_attempts", true,
-                     [](ConfigReader& r, const Place& p, const TomlNode& n, RoleDraft& draft) {
-                       const auto count = r.integer(p, n, {1, limits::attempts_max});
-                       if (count) draft.role.max_attempts = static_cast<uint32_t>(*count);
-                     }},
-                    {"backoff", true,
-                     [](ConfigReader&, const Place&, const TomlNode& n, RoleDraft& draft) {
-                       draft.backoff = &n;
-                     }},
-                    {"needs", false,
-                     [](ConfigReader& r, const Place& p, const TomlNode& n, RoleDraft&) { r.names(p, n); }},
-                    {"limp", false,
-                     [](ConfigReader& r, const Place& p, const TomlNode& n, RoleDraft&) { r.command(p, n); }},
-                    {"on_freeze", false,
-                     [](ConfigReader& r, const Place& p, const TomlNode& n, RoleDraft&) {
-                       const auto word = r.text(p, n, "\"pause\"");
-                       if (word && *word != "pause" && *word != "terminate" && *word != "finish") {
-                         r.fail(p, n, "is \"" + *word + R"("; it is one of "pause" "terminate" "finish")");
-                       }
-                     }},
-                    {"quota", false,
-                     [](ConfigReader& r, const Place& p, const TomlNode& n, RoleDraft&) { r.quotas(p, n); }},
-                    {"rate", false,
-                     [](ConfigReader& r, const Place& p, const TomlNode& n, RoleDraft&) { r.rate(p, n); }},
-                    {"retry", true,
-                     [](ConfigReader&, const Place&, const TomlNode& n,
-                        RoleDraft& draft) { draft.retry = &n; }},
-                    {"keep_done", true,
-                     [](ConfigReader& r, const Place& p, const TomlNode& n, RoleDraft& draft) {
-                       const auto ms = r.duration(p, n, {0, limits::duration_ms_max});
-                       if (ms) draft.role.keep_done_ms = *ms;
-                     }},
-                }};
-
-// The key's entry; nothing after a complaint.
-template <typename Keys>
-const typename Keys::value_type* Loader::find_key(const Place& place, const TomlNode& node,
-                                                  const Keys& keys) {
-  std::array<std::string_view, std::tuple_size_v<Keys>> known;
-  for (size_t i = 0; i < keys.size(); ++i) {
-    if (keys[i].name == node.key) return &keys[i];
-    known[i] = keys[i].name;
-  }
-  reader_.unknown_key(place, node, known);
-  return nullptr;
-}
-
-void Loader::read_bus(const TomlNode& table) {
+void read_bus(ConfigReader& reader, const TomlNode& table, FileConfig& config) {
   const Place place{"bus"};
   for (const TomlNode& node : table.items) {
-    if (const BusKey* key = find_key(place, node, bus_keys)) key->read(*this, place, node);
+    const BusKey* key = find_key(reader, place, node, bus_keys);
+    if (key != nullptr) key->read(reader, place, node, config);
   }
-  if (config_.listen && config_.listen == config_.http && *config_.listen != "none") {
-    reader_.fail(table.line, "bus.listen and bus.http are the same, " + *config_.listen);
-  }
-}
-
-void Loader::read_roles(const TomlNode& table) {
-  for (const TomlNode& node : table.items) {
-    if (reader_.expect({"role"}, node, TomlKind::table, "[role.research]")) read_role(node);
+  if (config.listen && config.listen == config.http && *config.listen != "none") {
+    reader.fail(table.line, "bus.listen and bus.http are the same, " + *config.listen);
   }
 }
 
-void Loader::read_role(const TomlNode& table) {
-  const Place place{"role." + table.key};
-  if (!well_formed_name(table.key)) {
-    reader_.fail(table.line, "role '" + table.key + "': a name is 1 to 128 of A-Z a-z 0-9 . _ : -");
-    return;
-  }
-  for (const std::string_view word : option_words) {
-    if (!same_word(word, table.key)) continue;
-    reader_.fail(table.line, "role '" + table.key + "': this word ends a list of roles, so it can name none");
-    return;
-  }
-  RoleDraft draft;
-  for (const TomlNode& node : table.items) {
-    const RoleKey* key = find_key(place, node, role_keys);
-    if (key == nullptr) continue;
-    key->read(reader_, place, node, draft);
-    if (!key->acted_on) reader_.notice(node.line, place.of(node));
-  }
-  finish_role(place, draft);
-  config_.bus.roles.insert_or_assign(table.key, draft.role);
-}
+struct Section {
+  std::string_view name;
+  std::string_view example;
+  void (*read)(ConfigReader&, const TomlNode&, FileConfig&);
+};
 
-// The order of keys in the file is free, so what depends on others comes last.
-void Loader::finish_role(const Place& place, RoleDraft& draft) {
-  core::RoleConfig& role = draft.role;
-  if (draft.backoff != nullptr) {
-    reader_.spans(place, *draft.backoff, role.backoff_base_ms, role.backoff_max_ms);
-    check_order(place, *draft.backoff, role.backoff_base_ms, role.backoff_max_ms);
-  }
-  if (draft.retry == nullptr) return;
-  if (!reader_.expect(place, *draft.retry, TomlKind::table, "{ bad_input = \"dead\" }")) return;
-  const Place inside{place.of(*draft.retry)};
-  for (const TomlNode& node : draft.retry->items) retry_class(inside, node, role);
-}
+constexpr std::array<Section, 4> sections = {{
+    {"bus", "[bus]", read_bus},
+    {"role", "[role.research]", read_roles},
+    {"system", "[system]", read_system},
+    {"guards", "[guards]", read_guards},
+}};
 
-void Loader::retry_class(const Place& place, const TomlNode& node, core::RoleConfig& role) {
-  const auto kind = core::class_from(node.key);
-  if (!kind) {
-    reader_.unknown_key(place, node, core::class_names);
-    return;
-  }
-  core::ClassPolicy policy;
-  if (node.kind == TomlKind::text && node.text == "dead") {
-    policy.dead = true;
-  } else if (node.kind == TomlKind::table) {
-    reader_.spans(place, node, policy.base_ms, policy.max_ms);
-    check_order(place, node, policy.base_ms != 0 ? policy.base_ms : role.backoff_base_ms,
-                policy.max_ms != 0 ? policy.max_ms : role.backoff_max_ms);
-  } else {
-    reader_.fail(place, node, "is neither \"dead\" nor a table such as { base = \"30s\" }");
-  }
-  role.classes[static_cast<size_t>(*kind)] = policy;
-}
+// Sections of the file format that this version does not act on.
+constexpr std::array<std::string_view, 6> later_sections = {"user",   "daemon", "monitor",
+                                                            "notify", "cron",   "policy"};
 
-void Loader::check_order(const Place& place, const TomlNode& node, int64_t base_ms, int64_t max_ms) {
-  if (base_ms <= max_ms) return;
-  reader_.fail(place, node,
-               "starts at " + format_duration(base_ms) + ", above its max of " + format_duration(max_ms) +
-                   "; raise max or lower base");
-}
-
-void Loader::read_section(const TomlNode& node) {
-  const bool later =
-      std::find(later_sections.begin(), later_sections.end(), node.key) != later_sections.end();
-  if (later) {
-    reader_.notice(node.line, "[" + node.key + "]");
-    return;
-  }
-  if (node.key == "bus" || node.key == "role") {
-    const std::string example = node.key == "bus" ? "[bus]" : "[role.research]";
-    if (!reader_.expect({}, node, TomlKind::table, example)) return;
-    node.key == "bus" ? read_bus(node) : read_roles(node);
-    return;
-  }
+void read_section(ConfigReader& reader, const TomlNode& node, FileConfig& config) {
   std::vector<std::string_view> known(later_sections.begin(), later_sections.end());
-  known.insert(known.end(), {"bus", "role"});
+  if (std::find(known.begin(), known.end(), node.key) != known.end()) {
+    reader.notice(node.line, "[" + node.key + "]");
+    return;
+  }
+  for (const Section& section : sections) {
+    known.push_back(section.name);
+    if (section.name != node.key) continue;
+    if (reader.expect({}, node, TomlKind::table, section.example)) section.read(reader, node, config);
+    return;
+  }
   const std::string nearest = nearest_word(node.key, known);
   const bool table = node.kind == TomlKind::table || node.kind == TomlKind::array;
   std::string text =
@@ -295,16 +121,9 @@ void Loader::read_section(const TomlNode& node) {
   } else if (!nearest.empty()) {
     text += "; did you mean [" + nearest + "]?";
   } else {
-    text += "; this file has [bus] and [role.NAME]";
+    text += "; this file has [bus], [role.NAME], [system] and [guards]";
   }
-  reader_.fail(node.line, text);
-}
-
-Result<FileConfig> Loader::load(const TomlNode& root) {
-  for (const TomlNode& node : root.items) read_section(node);
-  if (reader_.failed()) return make_error(Code::err, reader_.errors());
-  config_.notices = reader_.notices();
-  return std::move(config_);
+  reader.fail(node.line, text);
 }
 
 }  // namespace
@@ -312,7 +131,13 @@ Result<FileConfig> Loader::load(const TomlNode& root) {
 Result<FileConfig> parse_config(std::string_view text, const std::string& path) {
   const auto root = parse_toml(text, path);
   if (!root) return root.error();
-  return Loader(path).load(*root);
+  ConfigReader reader(path);
+  FileConfig config;
+  config.path = path;
+  for (const TomlNode& node : root->items) read_section(reader, node, config);
+  if (reader.failed()) return make_error(Code::err, reader.errors());
+  config.notices = reader.notices();
+  return config;
 }
 
 Result<FileConfig> load_config(const std::string& path) {

@@ -139,14 +139,20 @@ void ConfigReader::command(const Place& place, const TomlNode& node) {
   }
 }
 
-void ConfigReader::names(const Place& place, const TomlNode& node) {
-  if (!expect(place, node, TomlKind::array, "[\"slack\"]")) return;
+std::vector<std::string> ConfigReader::names(const Place& place, const TomlNode& node) {
+  std::vector<std::string> all;
+  if (!expect(place, node, TomlKind::array, "[\"slack\"]")) return all;
   for (const TomlNode& item : node.items) {
     if (!expect({place.of(node)}, item, TomlKind::text, "\"slack\"")) continue;
     if (!well_formed_name(item.text)) {
       fail(place, node, "holds " + quoted(item.text) + "; a name is 1 to 128 of A-Z a-z 0-9 . _ : -");
+    } else if (std::find(all.begin(), all.end(), item.text) != all.end()) {
+      fail(place, node, "holds " + quoted(item.text) + " twice");
+    } else {
+      all.push_back(item.text);
     }
   }
+  return all;
 }
 
 void ConfigReader::spans(const Place& place, const TomlNode& node, int64_t& base_ms, int64_t& max_ms) {
@@ -159,74 +165,6 @@ void ConfigReader::spans(const Place& place, const TomlNode& node, int64_t& base
     } else if (const auto value = duration(inside, item, {1, limits::duration_ms_max})) {
       (item.key == "base" ? base_ms : max_ms) = *value;
     }
-  }
-}
-
-void ConfigReader::quotas(const Place& place, const TomlNode& node) {
-  if (!expect(place, node, TomlKind::array, "[ { what = \"tokens\", cap = 200000, per = \"1h\" } ]")) return;
-  QuotaWindows seen;
-  for (size_t i = 0; i < node.items.size(); ++i) {
-    quota({place.of(node) + "[" + std::to_string(i) + "]"}, node.items[i], seen);
-  }
-}
-
-void ConfigReader::quota(const Place& place, const TomlNode& item, QuotaWindows& seen) {
-  constexpr std::array<std::string_view, 4> known = {"what", "cap", "per", "estimate"};
-  constexpr std::string_view example = R"({ what = "tokens", cap = 200000, per = "1h" })";
-  if (!expect(place, item, TomlKind::table, example)) return;
-  std::array<const TomlNode*, known.size()> found{};
-  for (const TomlNode& key : item.items) {
-    const auto at = std::find(known.begin(), known.end(), key.key);
-    if (at == known.end()) {
-      unknown_key(place, key, known);
-    } else {
-      found[static_cast<size_t>(at - known.begin())] = &key;
-    }
-  }
-  const auto [what_node, cap, per_node, estimate] = found;
-  if (what_node == nullptr || cap == nullptr || per_node == nullptr) {
-    fail(place, item, "needs what, cap and per, like " + std::string(example));
-    return;
-  }
-  const auto what = text(place, *what_node, "\"tokens\"");
-  const auto per = duration(place, *per_node, {1000, limits::duration_ms_max});
-  if (what && *what != "tokens" && *what != "cost_usd" && *what != "calls") {
-    fail(place, *what_node, "is " + quoted(*what) + R"(; it is one of "tokens" "cost_usd" "calls")");
-    return;
-  }
-  if (what) quota_amounts(place, *what, cap, estimate);
-  if (what && per && !seen.emplace(*what, *per).second) {
-    fail(place, item, "repeats the quota of " + *what + " per " + format_duration(*per));
-  }
-}
-
-void ConfigReader::quota_amounts(const Place& place, const std::string& what, const TomlNode* cap,
-                                 const TomlNode* estimate) {
-  for (const TomlNode* amount : {cap, estimate}) {
-    if (amount == nullptr) continue;
-    const bool fraction_is_fine = what == "cost_usd" && amount->kind == TomlKind::number;
-    if (!fraction_is_fine &&
-        !expect(place, *amount, TomlKind::integer, what == "cost_usd" ? "20.0" : "200000")) {
-      return;
-    }
-    const double least = amount == cap ? 1e-6 : 0;  // a micro-dollar
-    if (!(amount->number >= least && amount->number <= static_cast<double>(limits::usage_max))) {
-      fail(place, *amount, "is out of range; a cap is above 0, an estimate not below");
-      return;
-    }
-  }
-  if (estimate != nullptr && estimate->number > cap->number) {
-    fail(place, *estimate, "is above its cap, so that nothing could ever be claimed; lower it");
-  }
-}
-
-void ConfigReader::rate(const Place& place, const TomlNode& node) {
-  if (!expect(place, node, TomlKind::text, "\"10/s\"")) return;
-  const size_t slash = node.text.find('/');
-  const auto count = parse_int(std::string_view(node.text).substr(0, slash));
-  const std::string unit = slash == std::string::npos ? "" : node.text.substr(slash + 1);
-  if (!count || *count < 1 || *count > 1'000'000'000 || (unit != "s" && unit != "m" && unit != "h")) {
-    fail(place, node, "is " + quoted(node.text) + R"(; a rate is written "10/s" "100/m" "1000/h")");
   }
 }
 

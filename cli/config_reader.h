@@ -3,13 +3,13 @@
 
 #include <cstdint>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "bus/base/parse.h"
+#include "bus/core/config.h"
 #include "cli/toml_tree.h"
 
 namespace pawl::cli {
@@ -30,9 +30,6 @@ struct Range {
   int64_t most;
 };
 
-// Quotas seen so far in one list: what, and the window in milliseconds.
-using QuotaWindows = std::set<std::pair<std::string, int64_t>>;
-
 class ConfigReader {
  public:
   // `path` is for messages.
@@ -46,14 +43,19 @@ class ConfigReader {
   std::optional<int64_t> integer(const Place& place, const TomlNode& node, Range range);
   std::optional<std::string> endpoint(const Place& place, const TomlNode& node);  // HOST:PORT or none
   std::optional<std::string> secret(const Place& place, const TomlNode& node);  // a text or { env = "NAME" }
+  // Whole dollars or a fraction, in micro-dollars: whole dollars exactly, a fraction as the nearest
+  // micro-dollar, which is exact for six decimals up to a billion dollars.
+  std::optional<int64_t> dollars(const Place& place, const TomlNode& node, Range micro_dollars);
   // { base = "1s", max = "10m" }, either or both, in milliseconds; what is not there stays.
   void spans(const Place& place, const TomlNode& node, int64_t& base_ms, int64_t& max_ms);
 
+  std::vector<std::string> names(const Place& place, const TomlNode& node);  // without repetitions
+  // [ { what = "tokens", cap = 200000, per = "1h", estimate = 8000 } ]; at most one of a kind and window.
+  std::vector<core::QuotaConfig> quotas(const Place& place, const TomlNode& node);
+  std::optional<core::RateConfig> rate(const Place& place, const TomlNode& node);  // "10/s"
+
   // Checked and thrown away: for what this version does not act on.
   void command(const Place& place, const TomlNode& node);
-  void names(const Place& place, const TomlNode& node);
-  void quotas(const Place& place, const TomlNode& node);
-  void rate(const Place& place, const TomlNode& node);
 
   // A table's unknown key, with the nearest of `known`.
   template <typename Names>
@@ -76,9 +78,10 @@ class ConfigReader {
  private:
   void unknown_key(const Place& place, const TomlNode& node, const std::string& nearest,
                    const std::string& all);
-  void quota(const Place& place, const TomlNode& item, QuotaWindows& seen);
-  void quota_amounts(const Place& place, const std::string& what, const TomlNode* cap,
-                     const TomlNode* estimate);
+  std::optional<core::QuotaConfig> quota(const Place& place, const TomlNode& item);
+  std::optional<core::QuotaKind> quota_kind(const Place& place, const TomlNode& node);
+  std::optional<int64_t> quota_amount(const Place& place, const TomlNode& node, core::QuotaKind what,
+                                      int64_t least);
 
   std::string path_;
   std::vector<std::pair<int, std::string>> errors_;

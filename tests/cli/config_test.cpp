@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,17 @@ FileConfig good(std::string_view text) {
 std::string error_of(std::string_view text) {
   const auto config = parse_config(text, "pawl.toml");
   return config ? "" : config.error().text;
+}
+
+std::vector<std::string> quotas_of(const std::vector<core::QuotaConfig>& quotas) {
+  std::vector<std::string> all;
+  for (const core::QuotaConfig& one : quotas) {
+    std::string text(core::quota_kind_names[static_cast<size_t>(one.what)]);
+    text += " " + std::to_string(one.cap) + " per " + std::to_string(one.per_ms);
+    if (one.estimate) text += " estimate " + std::to_string(*one.estimate);
+    all.push_back(std::move(text));
+  }
+  return all;
 }
 
 }  // namespace
@@ -82,7 +94,9 @@ limp         = ["./agents/research-lite.sh"]
 on_freeze    = "finish"
 quota        = [ { what = "tokens", cap = 200000, per = "1h", estimate = 200000 },
                  { what = "cost_usd", cap = 20.5, per = "24h" }, { what = "cost_usd", cap = 3, per = "1h" } ]
-rate         = "10/s"
+rate         = "100/m"
+backlog      = 100000
+backlog_bytes = "2GiB"
 retry        = { transient = "dead", bad_input = { base = "5s" }, timeout = { base = "30s", max = "2h" } }
 keep_done    = "0s"
 
@@ -102,20 +116,131 @@ lease = "1h"
   CHECK(policy(core::ErrorClass::bad_input).base_ms == 5000);
   CHECK(policy(core::ErrorClass::timeout).base_ms == 30'000);
   CHECK(policy(core::ErrorClass::timeout).max_ms == 7'200'000);
+  CHECK(role.concurrency == 4);
+  CHECK(role.rate.count == 100);
+  CHECK(role.rate.per_ms == 60'000);
+  CHECK(role.backlog_max == 100'000);
+  CHECK(role.backlog_bytes_max == uint64_t{2} << 30);
+  CHECK(role.needs == std::vector<std::string>{"slack"});
+  CHECK(quotas_of(role.quotas) == std::vector<std::string>{"tokens 200000 per 3600000 estimate 200000",
+                                                           "cost 20500000 per 86400000",
+                                                           "cost 3000000 per 3600000"});
   CHECK(config.bus.role("a.b:c-d").lease_ms == 3'600'000);
+  CHECK(config.bus.role("a.b:c-d").concurrency == 0);
+  CHECK(config.bus.role("a.b:c-d").quotas.empty());
   CHECK(config.bus.role("other").lease_ms == limits::lease_ms_default);
   const std::vector<std::string> expected = {
       "pawl.toml:2: role.research.command is not acted on yet",
       "pawl.toml:3: role.research.prompt is not acted on yet",
-      "pawl.toml:4: role.research.concurrency is not acted on yet",
       "pawl.toml:6: role.research.timeout is not acted on yet",
-      "pawl.toml:9: role.research.needs is not acted on yet",
       "pawl.toml:10: role.research.limp is not acted on yet",
       "pawl.toml:11: role.research.on_freeze is not acted on yet",
-      "pawl.toml:12: role.research.quota is not acted on yet",
-      "pawl.toml:14: role.research.rate is not acted on yet",
   };
   CHECK(config.notices == expected);
+}
+
+TEST_CASE("config: caps of the whole fleet") {
+  const FileConfig config = good(R"([system]
+quota = [ { what = "calls", cap = 1000, per = "60ms" }, { what = "cost_usd", cap = 100, per = "366d", estimate = 0 } ]
+)");
+  CHECK(quotas_of(config.bus.system_quotas) ==
+        std::vector<std::string>{"calls 1000 per 60", "cost 100000000 per 31622400000 estimate 0"});
+  CHECK(config.notices.empty());
+  CHECK(good("[system]\nquota = []\n").bus.system_quotas.empty());
+}
+
+TEST_CASE("config: dollars become micro-dollars, to the nearest") {
+  struct Case {
+    std::string_view dollars;
+    int64_t micro;  // 0: refused
+  };
+  const std::vector<Case> cases = {
+      {"1", 1'000'000},
+      {"20.0", 20'000'000},
+      {"0.1", 100'000},
+      {"20.1", 20'100'000},
+      {"0.000001", 1},
+      {"1e-6", 1},
+      {"0.0000005", 1},
+      {"0.0000004", 0},
+      {"0.1234564", 123'456},
+      {"0.1234566", 123'457},
+      {"1.005", 1'005'000},
+      {"4.35", 4'350'000},
+      {"999999999.999999", 999'999'999'999'999},
+      {"9007199254", 9'007'199'254'000'000},
+      {"9007199254.740992", limits::quota_cap_max},
+      {"9007199255", 0},
+      {"9007199255.0", 0},
+      {"9223372036854775807", 0},
+      {"1e300", 0},
+      {"0", 0},
+      {"-0.0", 0},
+      {"-1", 0},
+      {"-0.5", 0},
+      {"inf", 0},
+      {"-inf", 0},
+      {"nan", 0},
+  };
+  for (const Case& one : cases) {
+    INFO(one.dollars);
+    const std::string text = "[role.a]\nquota = [ { what = \"cost_usd\", cap = " + std::string(one.dollars) +
+                             ", per = \"1h\" } ]\n";
+    const auto config = parse_config(text, "pawl.toml");
+    if (one.micro == 0) {
+      CHECK(!config);
+      if (!config) {
+        CHECK(config.error().text ==
+              "pawl.toml:2: role.a.quota[0].cap is out of range; in dollars it must lie between $0.000001 "
+              "and $9007199254.740992");
+      }
+      continue;
+    }
+    if (!config) FAIL(config.error().text);
+    CHECK(config->bus.role("a").quotas.at(0).cap == one.micro);
+  }
+}
+
+TEST_CASE("config: every key of [guards]") {
+  const FileConfig config = good(R"([guards]
+shed        = "observe"
+pause       = "off"
+breaker     = "enforce"
+concurrency = "observe"
+rate        = "off"
+quota       = "enforce"
+poison      = "observe"
+velocity    = "enforce"
+poison_crashes        = 7
+outage_messages       = 9
+outage_window         = "2m"
+cooldown              = "7s"
+cooldown_max          = "1h"
+velocity_factor       = 20
+velocity_pushes_floor = 50
+velocity_tokens_floor = 0
+velocity_cost_floor   = 2.5
+shed_from_percent     = 100
+)");
+  const core::GuardsConfig& guards = config.bus.guards;
+  const std::map<std::string, core::GuardMode, std::less<>> modes = {
+      {"shed", core::GuardMode::observe},    {"pause", core::GuardMode::off},
+      {"breaker", core::GuardMode::enforce}, {"concurrency", core::GuardMode::observe},
+      {"rate", core::GuardMode::off},        {"quota", core::GuardMode::enforce},
+      {"poison", core::GuardMode::observe},  {"velocity", core::GuardMode::enforce}};
+  CHECK(guards.modes == modes);
+  CHECK(guards.poison_crashes == 7);
+  CHECK(guards.outage_messages == 9);
+  CHECK(guards.outage_window_ms == 120'000);
+  CHECK(guards.cooldown_ms == 7'000);
+  CHECK(guards.cooldown_max_ms == 3'600'000);
+  CHECK(guards.velocity_factor == 20);
+  CHECK(guards.velocity_pushes_floor == 50);
+  CHECK(guards.velocity_tokens_floor == 0);
+  CHECK(guards.velocity_cost_floor == 2'500'000);
+  CHECK(guards.shed_from_percent == 100);
+  CHECK(config.notices.empty());
+  CHECK(good("[guards]\ncooldown = \"5m\"\n").bus.guards.cooldown_ms == 300'000);
 }
 
 TEST_CASE("config: sections of later versions are noticed, not refused") {
@@ -142,7 +267,8 @@ TEST_CASE("config: mistakes are named with file, line and a way out") {
        "pawl.toml:2: unknown key 'zzzzzzzzzzzzz' in [role.a]; known are command…"},
       {"[buss]\n", "pawl.toml:1: unknown section [buss]; did you mean [bus]?"},
       {"[something_else]\n",
-       "pawl.toml:1: unknown section [something_else]; this file has [bus] and [role.NAME]"},
+       "pawl.toml:1: unknown section [something_else]; this file has [bus], [role.NAME], [system] and "
+       "[guards]"},
       {"lease = \"1m\"\n",
        "pawl.toml:1: key 'lease' outside of any section; put it under [bus] or [role.NAME]"},
       {"bus = 5\n", "pawl.toml:1: bus is an integer; write something like [bus]"},
@@ -212,13 +338,70 @@ TEST_CASE("config: mistakes are named with file, line and a way out") {
       {"[role.a]\nquota = [ { what = \"calls\", cap = 1.5, per = \"1h\" } ]\n",
        "pawl.toml:2: role.a.quota[0].cap is a fraction; write something like 200000"},
       {"[role.a]\nquota = [ { what = \"calls\", cap = 0, per = \"1h\" } ]\n",
-       "pawl.toml:2: role.a.quota[0].cap is out…"},
-      {"[role.a]\nquota = [ { what = \"cost_usd\", cap = nan, per = \"1h\" } ]\n",
-       "pawl.toml:2: role.a.quota[0].cap is out…"},
-      {"[role.a]\nquota = [ { what = \"cost_usd\", cap = inf, per = \"1h\" } ]\n",
-       "pawl.toml:2: role.a.quota[0].cap is out…"},
-      {"[role.a]\nquota = [ { what = \"calls\", cap = 5, per = \"1h\", estimate = 6 } ]\n",
+       "pawl.toml:2: role.a.quota[0].cap is 0; it must lie between 1 and 9007199254740992"},
+      {"[role.a]\nquota = [ { what = \"tokens\", cap = -1, per = \"1h\" } ]\n",
+       "pawl.toml:2: role.a.quota[0].cap is -1…"},
+      {"[role.a]\nquota = [ { what = \"tokens\", cap = 9007199254740993, per = \"1h\" } ]\n",
+       "pawl.toml:2: role.a.quota[0].cap is 9007199254740993…"},
+      {"[role.a]\nquota = [ { what = \"tokens\", cap = 99999999999999999999, per = \"1h\" } ]\n",
+       "pawl.toml:2: …"},
+      {"[role.a]\nquota = [ { what = \"tokens\", cap = 5, per = \"0s\" } ]\n",
+       "pawl.toml:2: role.a.quota[0].per is \"0s\"; the least is \"60ms\""},
+      {"[role.a]\nquota = [ { what = \"tokens\", cap = 5, per = \"59ms\" } ]\n",
+       "pawl.toml:2: role.a.quota[0].per is \"59ms\"; the least is \"60ms\""},
+      {"[role.a]\nquota = [ { what = \"tokens\", cap = 5, per = \"367d\" } ]\n",
+       "pawl.toml:2: role.a.quota[0].per is \"367d\"; the most is \"366d\""},
+      {"[role.a]\nquota = [ { what = \"tokens\", cap = 5, per = \"1h\", estimate = 6 } ]\n",
        "pawl.toml:2: role.a.quota[0].estimate is above its cap…"},
+      {"[role.a]\nquota = [ { what = \"tokens\", cap = 5, per = \"1h\", estimate = -1 } ]\n",
+       "pawl.toml:2: role.a.quota[0].estimate is -1…"},
+      {"[role.a]\nquota = [ { what = \"cost_usd\", cap = 5, per = \"1h\", estimate = 5.000001 } ]\n",
+       "pawl.toml:2: role.a.quota[0].estimate is above its cap…"},
+      {"[role.a]\nquota = [ { what = \"calls\", cap = 5, per = \"1h\", estimate = 1 } ]\n",
+       "pawl.toml:2: role.a.quota[0].estimate is of no use: a claim is one call; leave it out"},
+      {"[role.a]\nquota = [ { what = \"calls\", cap = 5, per = \"1h\", estimat = 1 } ]\n",
+       "pawl.toml:2: unknown key 'estimat' in [role.a.quota[0]]; did you mean 'estimate'?"},
+      {"[system]\nquota = [ { what = \"calls\", cap = 5, per = \"1h\" },\n { what = \"calls\", cap = 5, per "
+       "= "
+       "\"1h\" } ]\n",
+       "pawl.toml:3: system.quota[1] repeats the quota of calls per 1h"},
+      {"[system]\nquotas = []\n", "pawl.toml:2: unknown key 'quotas' in [system]; did you mean 'quota'?"},
+      {"system = []\n", "pawl.toml:1: system is an array; write something like [system]"},
+      {"[role.a]\nneeds = [\"slack\", \"slack\"]\n", "pawl.toml:2: role.a.needs holds \"slack\" twice"},
+      {"[role.a]\nbacklog = 0\n",
+       "pawl.toml:2: role.a.backlog is 0; it must lie between 1 and 1000000000000"},
+      {"[role.a]\nbacklog_bytes = \"0\"\n", "pawl.toml:2: role.a.backlog_bytes is 0 bytes…"},
+      {"[role.a]\nconcurrency = 0\n", "pawl.toml:2: role.a.concurrency is 0; it must lie between 1 and…"},
+      {"[guards]\nvelocity = \"observed\"\n",
+       "pawl.toml:2: guards.velocity is \"observed\"; a mode is one of \"off\" \"observe\" \"enforce\""},
+      {"[guards]\nvelocity = true\n", "pawl.toml:2: guards.velocity is true or false; write something like…"},
+      {"[guards]\nfreeze = \"off\"\n",
+       "pawl.toml:2: guards.freeze has no mode: this guard always enforces; leave the line out"},
+      {"[guards]\nauthorisation = \"off\"\n", "pawl.toml:2: guards.authorisation has no mode…"},
+      {"[guards]\nsize = \"off\"\n", "pawl.toml:2: guards.size has no mode…"},
+      {"[guards]\nsweep = \"off\"\n", "pawl.toml:2: guards.sweep has no mode…"},
+      {"[guards]\nfreese = \"off\"\n", "pawl.toml:2: unknown key 'freese' in [guards]…"},
+      {"[guards]\nquota = \"off\"\nquota = \"enforce\"\n", "pawl.toml:3: …"},
+      {"[guards]\ncooldown = \"10m\"\n",
+       "pawl.toml:1: guards.cooldown is 10m, above guards.cooldown_max, 5m; raise cooldown_max or lower "
+       "cooldown"},
+      {"[guards]\ncooldown_max = \"1s\"\n",
+       "pawl.toml:1: guards.cooldown is 5s, above guards.cooldown_max, 1s; raise cooldown_max or lower "
+       "cooldown"},
+      {"[guards]\ncooldown = \"0s\"\n", "pawl.toml:2: guards.cooldown is \"0s\"; the least is \"1ms\""},
+      {"[guards]\ncooldown_max = \"25h\"\n",
+       "pawl.toml:2: guards.cooldown_max is \"25h\"; the most is \"1d\""},
+      {"[guards]\noutage_window = \"0s\"\n", "pawl.toml:2: guards.outage_window is \"0s\"…"},
+      {"[guards]\noutage_messages = 1\n",
+       "pawl.toml:2: guards.outage_messages is 1; it must lie between 2 and 10000"},
+      {"[guards]\npoison_crashes = 0\n", "pawl.toml:2: guards.poison_crashes is 0…"},
+      {"[guards]\npoison_crashes = 4294967296\n", "pawl.toml:2: guards.poison_crashes is 4294967296…"},
+      {"[guards]\nvelocity_factor = 1\n", "pawl.toml:2: guards.velocity_factor is 1…"},
+      {"[guards]\nvelocity_pushes_floor = -1\n", "pawl.toml:2: guards.velocity_pushes_floor is -1…"},
+      {"[guards]\nvelocity_tokens_floor = 1.5\n", "pawl.toml:2: guards.velocity_tokens_floor is a fraction…"},
+      {"[guards]\nvelocity_cost_floor = -0.1\n", "pawl.toml:2: guards.velocity_cost_floor is out of range…"},
+      {"[guards]\nshed_from_percent = 0\n", "pawl.toml:2: guards.shed_from_percent is 0…"},
+      {"[guards]\nshed_from_percent = 101\n", "pawl.toml:2: guards.shed_from_percent is 101…"},
       {"[role.a]\nquota = [ { what = \"calls\", cap = 5, per = \"1h\" }, { what = \"calls\", cap = 6, per = "
        "\"60m\" } ]\n",
        "pawl.toml:2: role.a.quota[1] repeats the quota of calls per 1h"},

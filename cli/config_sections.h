@@ -1,0 +1,28 @@
+// The sections of pawl.toml, one function each: what the table says goes into the configuration, every
+// mistake and everything that nobody acts on yet to the reader. config.cpp has the table of them.
+#pragma once
+
+#include "cli/config.h"
+#include "cli/config_reader.h"
+#include "cli/toml_tree.h"
+
+namespace pawl::cli {
+
+void read_roles(ConfigReader& reader, const TomlNode& table, FileConfig& config);   // [role.NAME]
+void read_system(ConfigReader& reader, const TomlNode& table, FileConfig& config);  // [system]
+void read_guards(ConfigReader& reader, const TomlNode& table, FileConfig& config);  // [guards]
+
+// A section's keys as data: an array of entries with a `name`. The entry of `node`; null after a complaint.
+template <typename Keys>
+const typename Keys::value_type* find_key(ConfigReader& reader, const Place& place, const TomlNode& node,
+                                          const Keys& keys) {
+  std::vector<std::string_view> known;
+  for (const auto& key : keys) {
+    if (key.name == node.key) return &key;
+    known.push_back(key.name);
+  }
+  reader.unknown_key(place, node, known);
+  return nullptr;
+}
+
+}  // namespace pawl::cli
