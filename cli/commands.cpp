@@ -100,6 +100,38 @@ constexpr std::array<OptionSpec, 1> pause_options = {{
     {"reason", text, "TEXT", "shown by roles, status and why"},
 }};
 
+constexpr std::array<OptionSpec, 5> kill_options = {{
+    {"reason", text, "TEXT", "why; must be given"},
+    {"hard", flag, "", "until an operator's pawl clear --hard, through restarts and removed files"},
+    {"scope", freeze_scope, "S",
+     "all (default), claims (work in flight may end), or intake (only no new messages)"},
+    {"for", duration, "D", "clears itself after this long; not with --hard"},
+    {"data", folder, "DIR", "the bus of this folder, and its flag files when it does not answer"},
+}};
+
+constexpr std::array<OptionSpec, 3> clear_options = {{
+    {"reason", text, "TEXT", "why; must be given"},
+    {"hard", flag, "", "ends a hard freeze too"},
+    {"data", folder, "DIR", "the bus of this folder, and its flag files when it does not answer"},
+}};
+
+constexpr std::array<OptionSpec, 2> check_options = {{
+    {"scope", freeze_scope, "S", "whether that is stopped: intake (default; by any freeze), claims or all"},
+    {"data", folder, "DIR", "the bus of this folder, and its flag files when it does not answer"},
+}};
+
+constexpr std::array<OptionSpec, 5> quota_set_options = {{
+    {"tokens", positive, "N", "at most so many tokens"},
+    {"cost", cost, "USD", "at most so much money"},
+    {"calls", positive, "N", "at most so many claims"},
+    {"per", duration, "D", "within the last D; a role may have several windows"},
+    {"estimate", text, "N", "what a claim reserves, tokens or dollars; default: learned"},
+}};
+
+constexpr std::array<OptionSpec, 1> quota_drop_options = {{
+    {"per", duration, "D", "the window"},
+}};
+
 constexpr std::array<OptionSpec, 4> events_options = {{
     {"follow", flag, "", "go on with what happens from now on", 'f'},
     {"after", number, "SEQ", "start behind this entry; default: the last --count"},
@@ -111,7 +143,7 @@ constexpr std::array<OptionSpec, 1> invocations_options = {{
     {"count", positive, "N", "without ID: the last N failures; default 50"},
 }};
 
-constexpr std::array<OptionSpec, 8> exec_options = {{
+constexpr std::array<OptionSpec, 9> exec_options = {{
     {"jobs", positive, "N", "commands at a time; default 1", 'j'},
     {"once", flag, "", "one message, then end"},
     {"drain", flag, "", "end when nothing is ready or scheduled"},
@@ -120,6 +152,7 @@ constexpr std::array<OptionSpec, 8> exec_options = {{
     {"timeout", duration, "D", "end a command that runs longer"},
     {"daemon", text, "NAME", "who claims; default cli-HOST-PID"},
     {"reconnect", duration, "D", "keep trying to report to a bus that is gone; default 60s"},
+    {"on-freeze", on_freeze, "HOW", "a freeze of all: pause (default), terminate or finish what runs"},
 }};
 
 constexpr std::array<OptionSpec, 7> dead_list_options = {{
@@ -175,7 +208,7 @@ constexpr std::array<OptionSpec, 1> verify_options = {{
     {"data", folder, "DIR", "check the files of a bus that does not run"},
 }};
 
-constexpr std::array<CommandSpec, 33> table = {{
+constexpr std::array<CommandSpec, 40> table = {{
     {"serve", "", 0, 0, "run the bus", serve_options},
     {"push", "ROLE [PAYLOAD|-|@FILE]", 1, 2, "give work to a role; prints the id", push_options},
     {"claim", "ROLE…", 1, any_number, "take work", claim_options},
@@ -191,6 +224,20 @@ constexpr std::array<CommandSpec, 33> table = {{
     {"roles", "[ROLE]", 0, 1, "depth, rates and age of every role", {}},
     {"pause", "ROLE", 1, 1, "stop claims of a role", pause_options},
     {"resume", "ROLE", 1, 1, "let claims of a role go on", {}},
+    {"kill", "", 0, 0, "freeze the fleet", kill_options},
+    {"clear", "", 0, 0, "end a freeze", clear_options},
+    {"check", "", 0, 0, "exit 0 when clear, 3 when frozen; works without a bus", check_options},
+    {"quota show", "[ROLE|*]", 0, 1, "what is used of each cap", {}},
+    {"quota set", "ROLE|*", 1, 1, "cap what a role, or the fleet (*), uses in a window", quota_set_options},
+    {"quota drop", "ROLE|* tokens|cost|calls", 2, 2, "drop a cap", quota_drop_options},
+    {"guards",
+     "[mode NAME off|observe|enforce]",
+     0,
+     3,
+     "the chain with its counters; the mode of one",
+     {},
+     false,
+     "mode"},
     {"events", "", 0, 0, "the chronicle", events_options},
     {"invocations", "[ID]", 0, 1, "deliveries of a message, or recent failures of all", invocations_options},
     {"why", "ID", 1, 1, "why a message is not running", {}},

@@ -25,6 +25,8 @@ enum class ValueKind : uint8_t {
   header,             // name=value
   error_class,        // a word of contract section 1
   state,              // likewise
+  freeze_scope,       // all, claims or intake
+  on_freeze,          // pause, terminate or finish
 };
 
 struct OptionSpec {

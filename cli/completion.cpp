@@ -51,6 +51,8 @@ std::string option_words(const CommandSpec* command) {
 std::string value_words(ValueKind kind) {
   if (kind == ValueKind::error_class) return error_class_list();
   if (kind == ValueKind::state) return state_list();
+  if (kind == ValueKind::freeze_scope) return freeze_scope_list();
+  if (kind == ValueKind::on_freeze) return on_freeze_list();
   if (kind == ValueKind::priority) return "0 1 2 3 4 5 6 7 8 9";
   return "";
 }
@@ -124,6 +126,10 @@ std::string bash_function() {
   return text;
 }
 
+std::string_view group_help(std::string_view group) {
+  return group == "quota" ? "caps on tokens, cost and calls" : "dead letters";
+}
+
 std::string fish_quoted(std::string_view text) {
   std::string out = "'";
   for (const char c : text) {
@@ -151,7 +157,7 @@ std::string fish_script() {
   for (const std::string& word : first_words()) {
     const CommandSpec* command = find_command(word);
     text += "complete -c pawl -n __fish_use_subcommand -a " + word + " -d " +
-            fish_quoted(command ? command->help : "dead letters") + "\n";
+            fish_quoted(command ? command->help : group_help(word)) + "\n";
   }
   for (const CommandSpec& command : command_table()) {
     const size_t space = command.name.find(' ');

@@ -32,7 +32,17 @@ int run_why(Session* session);
 int run_roles(Session* session);
 int run_pause(Session* session);
 int run_resume(Session* session);
+// status.cpp
 int run_status(Session* session);
+// kill.cpp, check.cpp
+int run_kill(Session* session);
+int run_clear(Session* session);
+int run_check(Session* session);
+// quota.cpp, guards.cpp
+int run_quota_show(Session* session);
+int run_quota_set(Session* session);
+int run_quota_drop(Session* session);
+int run_guards(Session* session);
 // events.cpp
 int run_events(Session* session);
 int run_recent_failures(Session* session);
@@ -56,6 +66,14 @@ int run_completion(Session* session);
 
 // Shared: prints "OK" or {"ok":true} for a plain answer.
 int print_ok(Session* session, const client::Reply& reply);
+// A number with thousands apart, or the cell of whatever else it is.
+std::string count_cell(const Json& map, std::string_view name);
+// The table of `pawl roles`.
+void print_roles(Session* session, const Json::Array& roles);
+// A number of a quota in its unit: cost is money, tokens and calls are counted.
+std::string quota_amount(const Json& quota, std::string_view name);
+// "1h".
+std::string quota_window(const Json& quota);
 // The invocations of a message, as print_map would not show them: a table.
 void print_invocations(Session* session, const Json& message);
 // A whole message for people: its fields, then payload, headers and invocations.

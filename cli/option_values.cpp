@@ -1,9 +1,11 @@
 #include "cli/option_values.h"
 
 #include <algorithm>
+#include <array>
 
 #include "bus/base/limits.h"
 #include "bus/base/parse.h"
+#include "bus/core/freeze.h"
 #include "bus/core/words.h"
 #include "cli/values.h"
 
@@ -47,11 +49,15 @@ std::string joined(const Words& words) {
   return text;
 }
 
-}  // namespace
+constexpr std::array<std::string_view, 3> on_freeze_words = {"pause", "terminate", "finish"};
 
-bool is_state(std::string_view word) {
-  return std::find(core::state_names.begin(), core::state_names.end(), word) != core::state_names.end();
+template <typename Words>
+Checked one_of(const OptionSpec& option, const std::string& value, const Words& words) {
+  if (std::find(words.begin(), words.end(), value) != words.end()) return std::optional<int64_t>();
+  return wrong(option, value, "takes one of " + joined(words));
 }
+
+}  // namespace
 
 bool is_error_class(std::string_view word) {
   return std::find(core::class_names.begin(), core::class_names.end(), word) != core::class_names.end();
@@ -60,6 +66,10 @@ bool is_error_class(std::string_view word) {
 std::string state_list() { return joined(core::state_names); }
 
 std::string error_class_list() { return joined(core::class_names); }
+
+std::string freeze_scope_list() { return joined(core::freeze_scope_names); }
+
+std::string on_freeze_list() { return joined(on_freeze_words); }
 
 Result<std::optional<int64_t>> check_option_value(const OptionSpec& option, const std::string& value) {
   switch (option.kind) {
@@ -97,11 +107,13 @@ Result<std::optional<int64_t>> check_option_value(const OptionSpec& option, cons
       }
       return wrong(option, value, "takes name=value");
     case ValueKind::error_class:
-      if (is_error_class(value)) return std::optional<int64_t>();
-      return wrong(option, value, "takes one of " + error_class_list());
+      return one_of(option, value, core::class_names);
     case ValueKind::state:
-      if (is_state(value)) return std::optional<int64_t>();
-      return wrong(option, value, "takes one of " + state_list());
+      return one_of(option, value, core::state_names);
+    case ValueKind::freeze_scope:
+      return one_of(option, value, core::freeze_scope_names);
+    case ValueKind::on_freeze:
+      return one_of(option, value, on_freeze_words);
   }
   return std::optional<int64_t>();
 }

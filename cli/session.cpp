@@ -26,10 +26,29 @@ std::string socket_of_default_data() {
   return stat(path.c_str(), &status) == 0 && S_ISSOCK(status.st_mode) ? path : std::string();
 }
 
+std::string host_name() {
+  std::array<char, 256> host{};
+  if (gethostname(host.data(), host.size() - 1) != 0) std::strcpy(host.data(), "host");
+  return std::string(host.data()).substr(0, 80);
+}
+
+// With what names do not take replaced.
+std::string as_name(std::string text) {
+  for (char& c : text) {
+    if (!well_formed_name(std::string_view(&c, 1))) c = '_';
+  }
+  return text;
+}
+
 }  // namespace
 
 Result<client::Endpoint> Session::endpoint() const {
   if (arguments.url) return client::parse_url(*arguments.url);
+  if (const auto data = arguments.text("data")) {
+    client::Endpoint endpoint;
+    endpoint.path = *data + "/pawl.sock";
+    return endpoint;
+  }
   const char* from_environment = std::getenv("PAWL_URL");
   if (from_environment && *from_environment) return client::parse_url(from_environment);
   const std::string socket = socket_of_default_data();
@@ -77,6 +96,23 @@ std::optional<client::Reply> Session::ask(const client::Command& command, int64_
   return std::move(*reply);
 }
 
+Result<client::Reply> Session::try_ask(const client::Command& command, const client::Timeouts& limits) {
+  if (!client_) {
+    const auto where = endpoint();
+    if (!where) return where.error();
+    auto connected = client::Client::connect(*where, limits);
+    if (!connected) return connected.error();
+    client_.emplace(std::move(*connected));
+  }
+  return client_->call(command);
+}
+
+void Session::introduce() {
+  client::Client* client = bus();
+  // A bus that knows its users by name may not want to hear another one.
+  if (client) static_cast<void>(client->call({"CLIENT", "SETNAME", operator_name()}));
+}
+
 int Session::fail(int code, std::string_view text) {
   out.error(text);
   exit_code_ = code;
@@ -119,14 +155,13 @@ Result<std::string> read_argument(const std::string& argument) {
   return argument;
 }
 
-std::string default_daemon_name() {
-  std::array<char, 256> host{};
-  if (gethostname(host.data(), host.size() - 1) != 0) std::strcpy(host.data(), "host");
-  std::string name = "cli-" + std::string(host.data()).substr(0, 80);
-  for (char& c : name) {
-    if (!well_formed_name(std::string_view(&c, 1))) c = '_';
-  }
-  return name + "-" + std::to_string(getpid());
+std::string default_daemon_name() { return as_name("cli-" + host_name()) + "-" + std::to_string(getpid()); }
+
+std::string operator_name() {
+  // Not from the user database: it may be on a network that is down, and this is for a kill switch.
+  const char* user = std::getenv("USER");
+  const std::string name = user && *user ? std::string(user) : "uid" + std::to_string(geteuid());
+  return as_name(name.substr(0, 40)) + "@" + as_name(host_name());
 }
 
 }  // namespace pawl::cli

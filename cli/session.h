@@ -19,7 +19,8 @@ class Session {
   const Arguments& arguments;
   Output out;
 
-  // Where the bus is: --url, PAWL_URL, the socket of ./pawl-data where there is one, TCP.
+  // Where the bus is: --url, the socket in --data, PAWL_URL, the socket of ./pawl-data where there is one,
+  // TCP.
   Result<client::Endpoint> endpoint() const;
   client::Timeouts timeouts() const;
 
@@ -29,6 +30,11 @@ class Session {
   // Asks, and waits up to `wait_ms` longer than usual. Nothing: the bus could not be
   // reached or answered an error; said so, and exit_code() is set.
   std::optional<client::Reply> ask(const client::Command& command, int64_t wait_ms = 0);
+  // The same without a word: an Error means that the bus could not be reached, a reply may be an error.
+  // `timeouts` count at the first call, for the connection.
+  Result<client::Reply> try_ask(const client::Command& command, const client::Timeouts& timeouts);
+  // Tells the bus who the operator is, for the chronicle. Before the commands of one.
+  void introduce();
 
   // Says what failed and sets the exit code; returns it.
   int fail(int code, std::string_view text);
@@ -48,5 +54,7 @@ Result<std::string> read_whole(const std::string& path);
 
 // cli-HOST-PID, within the alphabet of names.
 std::string default_daemon_name();
+// USER@HOST, for "by" and the chronicle.
+std::string operator_name();
 
 }  // namespace pawl::cli
