@@ -250,7 +250,7 @@ void CircuitBreaker::trip(Named named, const core::Ending& ending, bool give_bac
   uint32_t unspent = 0;
   if (!window.empty()) {
     for (const OutageFailure& failure : window.mapped().failures()) {
-      if (failure.at_ms <= now_ms - config.outage_window_ms) continue;
+      if (!counts(failure, now_ms, config)) continue;
       messages.insert(failure.message.sequence);
       circuit.crashes = circuit.crashes || failure.crash;
       // The message at hand is still being settled; its failure is ruled on.
