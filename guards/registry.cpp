@@ -5,6 +5,7 @@
 #include "guards/circuit_breaker.h"
 #include "guards/concurrency.h"
 #include "guards/kill_switch.h"
+#include "guards/load_shed.h"
 #include "guards/pause.h"
 #include "guards/poison_breaker.h"
 #include "guards/quota_breaker.h"
@@ -20,6 +21,7 @@ std::unique_ptr<GuardChain> make_guard_chain() {
   std::vector<std::unique_ptr<Guard>> guards;
   guards.push_back(std::make_unique<Size>());
   guards.push_back(std::make_unique<KillSwitch>());
+  guards.push_back(std::make_unique<LoadShed>());
   guards.push_back(std::make_unique<Pause>());
   guards.push_back(std::make_unique<CircuitBreaker>());
   guards.push_back(std::make_unique<Concurrency>());

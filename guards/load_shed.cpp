@@ -1,0 +1,160 @@
+#include "guards/load_shed.h"
+
+#include <string>
+#include <utility>
+
+namespace pawl::guards {
+namespace {
+
+using core::DiskMark;
+namespace op = core::op;
+
+constexpr int64_t retry_ms = 1000;
+
+bool has_cap(const core::RoleConfig& role) { return role.backlog_max != 0 || role.backlog_bytes_max != 0; }
+
+// ---- The disk -----------------------------------------------------------------
+
+// The first mark at which an operation is refused; ample: it never is.
+struct StoppedFrom {
+  DiskMark operator()(const op::Push&) const { return DiskMark::low; }
+  DiskMark operator()(const op::MultiPush&) const { return DiskMark::low; }
+  DiskMark operator()(const op::DeadReplay& replay) const {
+    return replay.dry_run ? DiskMark::ample : DiskMark::low;
+  }
+  DiskMark operator()(const op::Claim&) const { return DiskMark::low; }
+  DiskMark operator()(const op::Move&) const { return DiskMark::critical; }
+  DiskMark operator()(const op::DeadEdit&) const { return DiskMark::critical; }
+  DiskMark operator()(const op::RoleDrop&) const { return DiskMark::critical; }
+  // What ends work, reads, and what an operator needs: the same that a freeze lets through.
+  template <typename Other>
+  DiskMark operator()(const Other&) const {
+    return DiskMark::ample;
+  }
+};
+
+core::Verdict short_of_space(const core::Desk& desk) {
+  const bool critical = desk.disk() == DiskMark::critical;
+  std::string reason = "the disk under the data directory is nearly full: ";
+  reason += critical ? "only what ends work, reads and the operator's commands are taken; "
+                     : "no new work and no claims, what is in flight may end; ";
+  reason += "free space on it, or drop dead letters (DEAD DROP)";
+  core::Verdict verdict = refuse(Code::busy, core::Scope::fleet, std::move(reason));
+  verdict.retry_at_ms = desk.clocks().wall_ms + retry_ms;
+  return verdict;
+}
+
+// ---- Backlogs -------------------------------------------------------------------
+
+// What an operation would add to a role.
+struct Load {
+  std::string_view role;
+  uint64_t messages = 0;
+  uint64_t bytes = 0;
+  int priority = limits::priority_default;
+};
+
+// As HomeRecord::bytes() will count it.
+constexpr uint64_t message_bytes = 64;
+
+Load load_of(const op::Push& push) {
+  Load load{push.role, 1, message_bytes + push.payload.size(), push.priority};
+  if (push.unique) load.bytes += push.unique->size();
+  if (push.group) load.bytes += push.group->size();
+  for (const auto& [name, value] : push.headers) load.bytes += name.size() + value.size();
+  return load;
+}
+
+Load load_of(const op::MultiPush& push) {
+  Load load{push.role, push.payloads.size(), message_bytes * push.payloads.size()};
+  for (const std::string_view payload : push.payloads) load.bytes += payload.size();
+  return load;
+}
+
+// Where a priority's share of a cap ends: the default priority and those above have all of it.
+uint64_t share_of(uint64_t cap, int priority, uint32_t shed_from_percent) {
+  if (priority >= limits::priority_default || shed_from_percent >= 100) return cap;
+  const uint64_t percent = shed_from_percent + (100 - shed_from_percent) * static_cast<uint64_t>(priority) /
+                                                   static_cast<uint64_t>(limits::priority_default);
+  // Rounded up, and with no product of the whole cap, which may be any number.
+  return cap / 100 * percent + (cap % 100 * percent + 99) / 100;
+}
+
+struct Backlog {
+  std::string_view unit;  // as the reason calls it
+  std::string_view key;   // of pawl.toml
+  uint64_t cap = 0;       // 0: none
+  uint64_t now = 0;
+  uint64_t more = 0;
+};
+
+core::Verdict over_backlog(const Backlog& backlog, const Load& load, uint64_t share, const core::Desk& desk) {
+  const std::string role(load.role);
+  std::string reason = "role " + role + " has a backlog of " + std::to_string(backlog.now) + ' ' +
+                       std::string(backlog.unit) + ", ";
+  const bool fits_never = backlog.more > backlog.cap;
+  if (fits_never) {
+    reason += "this would add " + std::to_string(backlog.more) + " and the cap is " +
+              std::to_string(backlog.cap) + ": it never fits; push less at once, or raise ";
+  } else if (share < backlog.cap && backlog.now < backlog.cap) {
+    reason += "and takes priority " + std::to_string(load.priority) + " up to " + std::to_string(share) +
+              " of the cap of " + std::to_string(backlog.cap) +
+              "; try again later, with a higher priority, or raise ";
+  } else {
+    reason += "the cap is " + std::to_string(backlog.cap) + "; try again later, add workers, or raise ";
+  }
+  reason += "[role." + role + "] " + std::string(backlog.key);
+  core::Verdict verdict = refuse(Code::busy, core::Scope::role, std::move(reason));
+  verdict.subject = "role:" + role;
+  if (!fits_never) verdict.retry_at_ms = desk.clocks().wall_ms + retry_ms;
+  verdict.value = static_cast<int64_t>(backlog.now);
+  verdict.limit = static_cast<int64_t>(share);
+  return verdict;
+}
+
+core::Verdict admit_load(const Load& load, const core::Desk& desk) {
+  const core::RoleConfig& config = desk.config().role(load.role);
+  if (!has_cap(config)) return core::Verdict::allow();
+  const auto facts = desk.role(load.role);
+  const core::RoleCounts empty;
+  const core::RoleCounts& counts = facts ? *facts->counts : empty;
+  const Backlog backlogs[] = {
+      {"messages", "backlog", config.backlog_max,
+       counts.at(core::MessageState::scheduled) + counts.at(core::MessageState::ready), load.messages},
+      {"bytes", "backlog_bytes", config.backlog_bytes_max, counts.bytes, load.bytes},
+  };
+  for (const Backlog& backlog : backlogs) {
+    if (backlog.cap == 0) continue;
+    const uint64_t share = share_of(backlog.cap, load.priority, desk.config().guards.shed_from_percent);
+    // A share is never above its cap.
+    const bool fits = backlog.now < share && backlog.more <= backlog.cap - backlog.now;
+    if (!fits) return over_backlog(backlog, load, share, desk);
+  }
+  return core::Verdict::allow();
+}
+
+}  // namespace
+
+void LoadShed::look(const core::Desk& desk) {
+  capped_ = has_cap(desk.config().defaults);
+  for (const auto& [name, role] : desk.config().roles) capped_ = capped_ || has_cap(role);
+}
+
+core::Verdict LoadShed::admit(const core::Operation& operation, const core::Caller& /*caller*/,
+                              const core::Desk& desk) const {
+  const DiskMark mark = desk.disk();
+  if (mark != DiskMark::ample) {
+    const DiskMark from = std::visit(StoppedFrom{}, operation);
+    if (from != DiskMark::ample && mark >= from) return short_of_space(desk);
+  }
+  if (!capped_) return core::Verdict::allow();
+  if (const auto* push = std::get_if<op::Push>(&operation)) return admit_load(load_of(*push), desk);
+  if (const auto* pushes = std::get_if<op::MultiPush>(&operation)) return admit_load(load_of(*pushes), desk);
+  return core::Verdict::allow();
+}
+
+core::Verdict LoadShed::admit_claim(const core::Candidate& /*candidate*/, const core::Desk& desk) const {
+  return desk.disk() == DiskMark::ample ? core::Verdict::allow() : short_of_space(desk);
+}
+
+}  // namespace pawl::guards
