@@ -208,7 +208,7 @@ constexpr std::array<OptionSpec, 1> verify_options = {{
     {"data", folder, "DIR", "check the files of a bus that does not run"},
 }};
 
-constexpr std::array<CommandSpec, 40> table = {{
+constexpr std::array<CommandSpec, 41> table = {{
     {"serve", "", 0, 0, "run the bus", serve_options},
     {"push", "ROLE [PAYLOAD|-|@FILE]", 1, 2, "give work to a role; prints the id", push_options},
     {"claim", "ROLE…", 1, any_number, "take work", claim_options},
@@ -252,6 +252,7 @@ constexpr std::array<CommandSpec, 40> table = {{
     {"dead import", "[FILE|-]", 0, 1, "push exported ones again, as new messages", dead_import_options},
     {"dead stats", "", 0, 0, "counts by role and class", dead_filter_options},
     {"status", "", 0, 0, "bus, roles and dead letters on one screen", status_options},
+    {"ops reload", "", 0, 0, "apply pawl.toml as it is now; prints what changed", {}},
     {"verify", "", 0, 0, "prove that the store is whole", verify_options},
     {"version", "", 0, 0, "print the version", {}},
     {"completion", "bash|zsh|fish", 1, 1, "print a completion script", {}, false, "bash zsh fish"},

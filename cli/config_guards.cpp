@@ -89,6 +89,8 @@ bool is_one_of(std::string_view word, const auto& words) {
 
 }  // namespace
 
+std::span<const std::string_view> guards_with_mode() { return with_mode; }
+
 void read_system(ConfigReader& reader, const TomlNode& table, FileConfig& config) {
   constexpr std::array<std::string_view, 1> known = {"quota"};
   const Place place{"system"};

@@ -2,6 +2,10 @@
 // mistake and everything that nobody acts on yet to the reader. config.cpp has the table of them.
 #pragma once
 
+#include <span>
+#include <string_view>
+#include <vector>
+
 #include "cli/config.h"
 #include "cli/config_reader.h"
 #include "cli/toml_tree.h"
@@ -11,6 +15,9 @@ namespace pawl::cli {
 void read_roles(ConfigReader& reader, const TomlNode& table, FileConfig& config);   // [role.NAME]
 void read_system(ConfigReader& reader, const TomlNode& table, FileConfig& config);  // [system]
 void read_guards(ConfigReader& reader, const TomlNode& table, FileConfig& config);  // [guards]
+
+// The guards whose mode [guards] may set.
+std::span<const std::string_view> guards_with_mode();
 
 // A section's keys as data: an array of entries with a `name`. The entry of `node`; null after a complaint.
 template <typename Keys>

@@ -48,6 +48,7 @@ constexpr Route routes[] = {
     {"dead import", run_dead_import},
     {"dead stats", run_dead_stats},
     {"status", run_status},
+    {"ops reload", run_ops_reload},
     {"verify", run_verify},
     {"version", run_version},
     {"completion", run_completion},

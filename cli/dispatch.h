@@ -64,6 +64,9 @@ int run_verify(Session* session);
 int run_version(Session* session);
 int run_completion(Session* session);
 
+// ops.cpp
+int run_ops_reload(Session* session);
+
 // Shared: prints "OK" or {"ok":true} for a plain answer.
 int print_ok(Session* session, const client::Reply& reply);
 // A number with thousands apart, or the cell of whatever else it is.

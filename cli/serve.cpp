@@ -14,6 +14,7 @@
 #include "bus/server/server.h"
 #include "bus/store/rocks_store.h"
 #include "cli/config.h"
+#include "cli/config_changes.h"
 #include "cli/exit_codes.h"
 
 namespace pawl::cli {
@@ -21,12 +22,17 @@ namespace {
 
 constexpr std::string_view default_data = "./pawl-data";
 constexpr std::string_view default_listen = "127.0.0.1:7295";
+constexpr std::string_view default_http = "127.0.0.1:7296";
 constexpr std::string_view none = "none";
 
 // What the options, the file and the defaults come to.
 struct Plan {
-  core::BusConfig bus;
+  FileConfig file;
   std::string data;
+  // Only a start looks at these four: HOST:PORT or a path, or "none".
+  std::string listen;
+  std::string socket;
+  std::string http;
   server::ServerOptions server;
   std::vector<std::string> notices;
 };
@@ -50,18 +56,17 @@ Result<Plan> make_plan(const ServeOptions& options) {
     file = std::move(loaded.value());
   }
   Plan plan;
-  plan.bus = file.bus;
   plan.notices = file.notices;
   plan.data = first_of(options.data, file.data, default_data);
   if (plan.data.empty()) return make_error(Code::badarg, "--data is empty; name a directory");
-  const std::string listen = first_of(options.listen, file.listen, default_listen);
-  if (listen != none) {
-    Result<server::Address> address = server::parse_address(listen);
+  plan.listen = first_of(options.listen, file.listen, default_listen);
+  if (plan.listen != none) {
+    Result<server::Address> address = server::parse_address(plan.listen);
     if (!address.ok()) return make_error(Code::badarg, "--listen: " + address.error().text + ", or none");
     plan.server.tcp = std::move(address.value());
   }
-  const std::string socket = first_of(options.socket, file.socket, plan.data + "/pawl.sock");
-  if (socket != none) plan.server.unix_path = socket;
+  plan.socket = first_of(options.socket, file.socket, plan.data + "/pawl.sock");
+  if (plan.socket != none) plan.server.unix_path = plan.socket;
   if (!plan.server.tcp && !plan.server.unix_path) {
     return make_error(Code::badarg, "--listen none and --socket none leave no way in; give one of them");
   }
@@ -70,8 +75,60 @@ Result<Plan> make_plan(const ServeOptions& options) {
   plan.server.password = file.password.value_or("");
   plan.server.handle_signals = true;
   plan.server.data_directory = plan.data;
+  plan.http = first_of(options.http, file.http, default_http);
+  plan.file = std::move(file);
   if (const Status status = server::check_options(plan.server); !status.ok()) return status.error();
   return plan;
+}
+
+// What a start alone can change, and does differ; empty: nothing.
+std::string needs_restart(const Plan& running, const Plan& next) {
+  struct Key {
+    std::string_view name;
+    const std::string& now;
+    const std::string& then;
+  };
+  const Key keys[] = {{"data", running.data, next.data},
+                      {"listen", running.listen, next.listen},
+                      {"socket", running.socket, next.socket},
+                      {"http", running.http, next.http}};
+  std::string text;
+  for (const Key& key : keys) {
+    if (key.now == key.then) continue;
+    text += (text.empty() ? "bus." : ", bus.") + std::string(key.name) + " (" + key.now +
+            " runs, the file has " + key.then + ")";
+  }
+  return text;
+}
+
+// A complaint a line is for a terminal; a reply has one line.
+std::string on_one_line(const std::string& text) {
+  std::string line;
+  for (const char c : text) line += c == '\n' ? std::string(" | ") : std::string(1, c);
+  return line;
+}
+
+// RELOAD and SIGHUP: the file that the bus was started with, against what it said the last time.
+server::LoadConfig make_loader(const ServeOptions& options, const Plan& plan) {
+  if (!options.config) return {};
+  return [options, running = plan]() mutable -> Result<server::NewConfig> {
+    Result<Plan> next = make_plan(options);
+    if (!next.ok()) {
+      const bool unreadable = next.error().code == Code::notfound;
+      return make_error(unreadable ? Code::err : Code::badarg, on_one_line(next.error().text));
+    }
+    if (const std::string keys = needs_restart(running, *next); !keys.empty()) {
+      return make_error(Code::state, *options.config + ": needs a restart: " + keys +
+                                         "; nothing of the file was applied: restart the bus, or put the old "
+                                         "value back");
+    }
+    server::NewConfig config;
+    config.bus = next->file.bus;
+    config.password = next->server.password;
+    config.changes = config_changes(running.file, next->file);
+    running = std::move(*next);
+    return config;
+  };
 }
 
 // Ten thousand connections are no use with the usual thousand descriptors.
@@ -133,8 +190,9 @@ int run_serve(const ServeOptions& options) {
   if (const Status status = make_directory(plan->data); !status.ok()) {
     return complain(status.error().text, exit_failed);
   }
+  plan->server.load_config = make_loader(options, *plan);
   Result<std::unique_ptr<server::Server>> server =
-      server::Server::open(plan->server, plan->bus, rocks_backend(plan->data));
+      server::Server::open(plan->server, plan->file.bus, rocks_backend(plan->data));
   if (!server.ok()) {
     return complain(server.error().text, server.error().code == Code::badarg ? exit_usage : exit_failed);
   }

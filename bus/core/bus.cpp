@@ -33,8 +33,8 @@ const FreezeRecord& Bus::freeze() const { return machine_->freeze(); }
 const FreezeRecord& Bus::committed_freeze() const { return machine_->committed_freeze(); }
 void Bus::freeze_flagged() { machine_->freeze_flagged(); }
 void Bus::set_disk(DiskMark mark) { machine_->set_disk(mark); }
-void Bus::reconfigure(const BusConfig& config, const std::string& changes) {
-  machine_->reconfigure(config, changes);
+void Bus::reconfigure(const BusConfig& config, const std::string& changes, const std::string& by) {
+  machine_->reconfigure(config, changes, by);
 }
 bool Bus::failed() const { return machine_->failed(); }
 std::string Bus::failure() const { return machine_->failure(); }

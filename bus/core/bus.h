@@ -83,8 +83,9 @@ class Bus {
   void freeze_flagged();
   // From the next turn on.
   void set_disk(DiskMark mark);
-  // Another pawl.toml; chronicled with what it changes. Takes the place of the old one at once.
-  void reconfigure(const BusConfig& config, const std::string& changes);
+  // Another pawl.toml; chronicled with what it changes and who wanted it. Takes the place of the old one at
+  // once.
+  void reconfigure(const BusConfig& config, const std::string& changes, const std::string& by);
   // A read failed: nothing that this object says is to be trusted any more.
   bool failed() const;
   // Why, for the log; empty while nothing has failed.

@@ -314,14 +314,14 @@ BusTotals Machine::totals() const {
   return totals;
 }
 
-void Machine::reconfigure(const BusConfig& config, const std::string& changes) {
+void Machine::reconfigure(const BusConfig& config, const std::string& changes, const std::string& by) {
   config_ = config;
   for (const auto& [number, role] : roles_) role->config = &config_.role(role->record.name);
   for (const auto& [name, unused] : config_.roles) {
     if (find_role(name) == nullptr) make_role(name);
   }
   gate_.configured(*desk_);
-  chronicle("config.reload", {{"changes", changes}});
+  chronicle("config.reload", {{"by", by}, {"changes", changes}});
   wake_all();
 }
 

@@ -160,7 +160,7 @@ class Machine {
   bool failed() const { return view_.failed() || !damage_.empty(); }
   std::string failure() const;
   BusTotals totals() const;
-  void reconfigure(const BusConfig& config, const std::string& changes);
+  void reconfigure(const BusConfig& config, const std::string& changes, const std::string& by);
   void set_disk(DiskMark mark);
   // freeze.cpp
   const FreezeRecord& freeze() const { return freeze_; }

@@ -44,6 +44,7 @@ enum class SessionKind : uint8_t {
   punsubscribe,
   publish,
   commitseq,
+  reload,
   verify,
   shutdown,
 };

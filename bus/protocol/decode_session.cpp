@@ -14,7 +14,7 @@ struct SessionName {
   std::string_view second;
   SessionKind kind;
 };
-constexpr std::array<SessionName, 24> session_names = {{
+constexpr std::array<SessionName, 25> session_names = {{
     {"PING", "", SessionKind::ping},
     {"ECHO", "", SessionKind::echo},
     {"HELLO", "", SessionKind::hello},
@@ -37,6 +37,7 @@ constexpr std::array<SessionName, 24> session_names = {{
     {"PUNSUBSCRIBE", "", SessionKind::punsubscribe},
     {"PUBLISH", "", SessionKind::publish},
     {"COMMITSEQ", "", SessionKind::commitseq},
+    {"RELOAD", "", SessionKind::reload},
     {"VERIFY", "", SessionKind::verify},
     {"SHUTDOWN", "", SessionKind::shutdown},
 }};
@@ -101,6 +102,7 @@ std::optional<Error> check_session(SessionKind kind, Args args) {
     case SessionKind::exec:
     case SessionKind::discard:
     case SessionKind::commitseq:
+    case SessionKind::reload:
     case SessionKind::verify:
     case SessionKind::shutdown:
       return std::nullopt;

@@ -46,6 +46,11 @@ Status Engine::start() {
   return {};
 }
 
+void Engine::set_config(core::BusConfig config) {
+  PAWL_CHECK(mode_ == EngineMode::serving);  // nothing else reads it then
+  config_ = std::move(config);
+}
+
 void Engine::submit(bool here, std::function<Status()> first) {
   PAWL_CHECK(mode_ == EngineMode::serving && in_flight_ == 0);
   if (first_ || first) first_ = std::move(first);

@@ -53,6 +53,9 @@ class Engine {
   const core::Bus* bus() const { return bus_.get(); }
   std::shared_ptr<store::Store> store() const { return backend_ ? backend_->store : nullptr; }
 
+  // What a bus that is opened from now on gets. Requires serving.
+  void set_config(core::BusConfig config);
+
   // Sequence of the batch whose commit runs; 0: none does.
   uint64_t in_flight() const { return in_flight_; }
   // The commit in flight is over, and poll() has not said so yet.

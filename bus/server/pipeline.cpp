@@ -13,7 +13,8 @@ Pipeline::Pipeline(Engine& engine, PipelineOptions options)
     : engine_(engine),
       options_(std::move(options)),
       hub_([this](Client& client) { mark_dirty(client); }),
-      flags_(options_.flag_directory) {
+      flags_(options_.flag_directory),
+      reloader_(engine, options_.load_config, [this](const NewConfig& config) { configured(config); }) {
   if (engine_.bus() != nullptr) last_freeze_ = engine_.bus()->committed_freeze();
 }
 
@@ -31,6 +32,7 @@ void Pipeline::begin_turn(Instant now) {
     bus->begin_turn(now);
   }
   give_up_slow_kills();
+  if (event == EngineEvent::reopened) reloader_.reopened();
   if (event == EngineEvent::reopened || event == EngineEvent::degraded) {
     resume_parked();
     wake_stalled();
@@ -119,6 +121,7 @@ void Pipeline::committed() {
     return !client->replies.holds();
   });
   if (giving_back_sequence_ <= durable) giving_back_.clear();
+  reloader_.committed();
   deliver_broadcasts();
 }
 

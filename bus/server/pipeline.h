@@ -27,6 +27,7 @@
 #include "bus/server/engine.h"
 #include "bus/server/flag_files.h"
 #include "bus/server/pubsub.h"
+#include "bus/server/reloader.h"
 
 namespace pawl::server {
 
@@ -40,6 +41,7 @@ struct PipelineOptions {
   // Small commits are made by the loop's thread, in commit_here().
   bool commits_here = false;
   std::string flag_directory;  // where KILL and KILL_HARD are; empty: nowhere
+  LoadConfig load_config;  // for RELOAD; may be empty
 };
 
 class Pipeline final : private core::Outbox {
@@ -92,6 +94,10 @@ class Pipeline final : private core::Outbox {
     mark_dirty(client);
   }
   void answer_error(Client& client, const Error& error);
+  // RELOAD, as serve().
+  bool reload(Client& client);
+  // The same for a signal; how it came out goes to the log. False: there is no room now.
+  bool reload_for_signal();
   // The command that runs is answered later, with finish_wait: then the client goes on.
   void wait_for_verify(Client& client);
   void finish_wait(Client& client);
@@ -129,6 +135,7 @@ class Pipeline final : private core::Outbox {
   void settle(uint64_t tag);
   uint64_t current_tag();
   void deliver_broadcasts();
+  void configured(const NewConfig& config);
 
   static core::Caller caller_of(const Client& client) { return {client.id, client.name, nullptr}; }
   core::Bus* writable_bus();
@@ -205,6 +212,7 @@ class Pipeline final : private core::Outbox {
   std::vector<PendingKill> pending_kills_;
   uint64_t flag_number_ = 0;      // the freeze whose files are being written
   int64_t flag_retry_at_ms_ = 0;  // monotonic
+  Reloader reloader_;
 };
 
 }  // namespace pawl::server

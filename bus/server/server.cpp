@@ -74,6 +74,7 @@ bool Server::turn(Relay& relay) {
   const bool late = wake_ms_ != 0 && turn_ms_ > wake_ms_ + late_ms;
   if (stop_wanted_.load(std::memory_order_relaxed)) begin_drain();
   pipeline_->begin_turn(instant);
+  if (reload_wanted_ && pipeline_->reload_for_signal()) reload_wanted_ = false;
   verifier_->poll(*pipeline_);
   pipeline_->look_at_flags();
   collect_runnable();
@@ -280,7 +281,8 @@ Status Server::start() {
   verifier_ = std::make_unique<Verifier>(notify);
   pipeline_ = std::make_unique<Pipeline>(
       *engine_,
-      PipelineOptions{options_.output_soft_bytes, options_.commit_patience_us > 0, options_.data_directory});
+      PipelineOptions{options_.output_soft_bytes, options_.commit_patience_us > 0, options_.data_directory,
+                      options_.load_config});
   disk_ = std::make_unique<DiskWatch>(options_.data_directory, options_.disk);
   pipeline_->set_disk(disk_->look());
   SessionOptions session;
@@ -333,6 +335,9 @@ void Server::run() {
     const auto on = [](uv_signal_t* signal, int) { static_cast<Server*>(signal->data)->on_signal(); };
     uv_signal_start(&signals_[0], on, SIGTERM);
     uv_signal_start(&signals_[1], on, SIGINT);
+    uv_signal_start(
+        &signals_[2],
+        [](uv_signal_t* signal, int) { static_cast<Server*>(signal->data)->reload_wanted_ = true; }, SIGHUP);
   }
   Relay relay([this](Relay& self) { return loop(self); }, options_.commit_patience_us);
   relay.run();
@@ -392,7 +397,7 @@ Server::~Server() {
   pipeline_.reset();
   engine_.reset();
   for (uv_handle_t* handle : {handle_of(async_), handle_of(idle_), handle_of(wakeup_), handle_of(sweep_),
-                              handle_of(signals_[0]), handle_of(signals_[1])}) {
+                              handle_of(signals_[0]), handle_of(signals_[1]), handle_of(signals_[2])}) {
     uv_close(handle, nullptr);
   }
   uv_run(&loop_, UV_RUN_DEFAULT);

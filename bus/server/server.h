@@ -31,9 +31,11 @@ namespace pawl::server {
 struct ServerOptions {
   std::optional<Address> tcp;  // port 0: any
   std::optional<std::string> unix_path;
-  std::string password;         // asked of every connection; needed for a TCP address that is not loopback
-  bool handle_signals = false;  // SIGTERM and SIGINT drain, a second one exits at once
-  std::string data_directory;   // of the flag files, and whose disk is watched; empty: none
+  std::string password;  // asked of every connection; needed for a TCP address that is not loopback
+  // SIGTERM and SIGINT drain, a second one exits at once; SIGHUP reloads.
+  bool handle_signals = false;
+  LoadConfig load_config;      // what RELOAD and SIGHUP apply; empty: there is no file
+  std::string data_directory;  // of the flag files, and whose disk is watched; empty: none
   DiskLimits disk;
   // How long a commit may keep the loop before another thread goes on with it; 0: commits never do.
   long commit_patience_us = 2000;
@@ -108,7 +110,7 @@ class Server {
   uv_idle_t idle_{};
   uv_timer_t wakeup_{};
   uv_timer_t sweep_{};
-  uv_signal_t signals_[2]{};
+  uv_signal_t signals_[3]{};
   bool handles_started_ = false;
   std::atomic<bool> stop_wanted_{false};
 
@@ -128,6 +130,7 @@ class Server {
 
   bool ended_ = false;
   bool draining_ = false;
+  bool reload_wanted_ = false;  // by a signal
   int drain_turns_ = 0;
   int64_t drain_since_ms_ = 0;
   int64_t wake_ms_ = 0;  // when the loop was to wake, had nothing come in; 0: at once

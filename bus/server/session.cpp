@@ -65,6 +65,8 @@ bool Session::run(Client& client, const protocol::SessionCommand& command) {
     case SessionKind::publish:
       publish(client, args);
       break;
+    case SessionKind::reload:
+      return pipeline_.reload(client);
     case SessionKind::verify:
       return verify(client);
     case SessionKind::shutdown:
@@ -138,6 +140,7 @@ void Session::about_connection(Client& client, const protocol::SessionCommand& c
     case SessionKind::unsubscribe:
     case SessionKind::punsubscribe:
     case SessionKind::publish:
+    case SessionKind::reload:
     case SessionKind::verify:
     case SessionKind::shutdown:
       return ok(client);
@@ -334,6 +337,8 @@ void Session::publish(Client& client, Args args) {
 }
 
 // ---- Operations ---------------------------------------------------------------------
+
+void Session::configured(const NewConfig& config) { options_.password = config.password; }
 
 bool Session::verify(Client& client) {
   const std::shared_ptr<store::Store> store = pipeline_.engine().store();

@@ -1,5 +1,5 @@
 // What a connection answers by itself: names, versions, transactions, broadcast,
-// and the operator's INFO, VERIFY and SHUTDOWN.
+// and the operator's INFO, RELOAD, VERIFY and SHUTDOWN.
 #pragma once
 
 #include <functional>
@@ -12,6 +12,7 @@ namespace pawl::server {
 
 class Pipeline;
 class Verifier;
+struct NewConfig;
 
 struct SessionOptions {
   std::string password;            // empty: none asked for
@@ -29,6 +30,9 @@ class Session {
   bool run(Client& client, const protocol::SessionCommand& command);
   // INFO [section …]: from committed values, also while a commit hangs or there is no bus.
   void info(Client& client, protocol::Args sections);
+
+  // A reload: who is let in stays in, the others need the new password.
+  void configured(const NewConfig& config);
 
   bool needs_password() const { return !options_.password.empty(); }
   void set_tcp_port(uint16_t port) { options_.tcp_port = port; }

@@ -43,7 +43,7 @@ TEST_CASE("unknown verbs and wrong arity") {
       {"DAEMON d", "ERR unknown command 'DAEMON'; COMMAND LIST names those that there are"},
       {"SWEEP", "ERR unknown command 'SWEEP'; COMMAND LIST names those that there are"},
       {"INCIDENT LIST", "ERR unknown command 'INCIDENT'; COMMAND LIST names those that there are"},
-      {"RELOAD", "ERR unknown command 'RELOAD'; COMMAND LIST names those that there are"},
+      {"BACKUP", "ERR unknown command 'BACKUP'; COMMAND LIST names those that there are"},
       {"BACKUP d", "ERR unknown command 'BACKUP'; COMMAND LIST names those that there are"},
       {std::string(100, 'x'),
        "ERR unknown command '" + std::string(64, 'x') + "...'; COMMAND LIST names those that there are"},

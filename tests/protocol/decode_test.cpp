@@ -246,6 +246,7 @@ TEST_CASE("session commands") {
       {"PUNSUBSCRIBE", SessionKind::punsubscribe, 0},
       {"PUBLISH c x", SessionKind::publish, 2},
       {"COMMITSEQ", SessionKind::commitseq, 0},
+      {"RELOAD", SessionKind::reload, 0},
       {"VERIFY", SessionKind::verify, 0},
       {"SHUTDOWN", SessionKind::shutdown, 0},
   };
