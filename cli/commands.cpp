@@ -208,7 +208,7 @@ constexpr std::array<OptionSpec, 1> verify_options = {{
     {"data", folder, "DIR", "check the files of a bus that does not run"},
 }};
 
-constexpr std::array<CommandSpec, 41> table = {{
+constexpr std::array<CommandSpec, 42> table = {{
     {"serve", "", 0, 0, "run the bus", serve_options},
     {"push", "ROLE [PAYLOAD|-|@FILE]", 1, 2, "give work to a role; prints the id", push_options},
     {"claim", "ROLE…", 1, any_number, "take work", claim_options},
@@ -254,6 +254,7 @@ constexpr std::array<CommandSpec, 41> table = {{
     {"status", "", 0, 0, "bus, roles and dead letters on one screen", status_options},
     {"ops reload", "", 0, 0, "apply pawl.toml as it is now; prints what changed", {}},
     {"verify", "", 0, 0, "prove that the store is whole", verify_options},
+    {"passwd", "", 0, 0, "hash a password, read from stdin, for [user.NAME] of pawl.toml", {}},
     {"version", "", 0, 0, "print the version", {}},
     {"completion", "bash|zsh|fish", 1, 1, "print a completion script", {}, false, "bash zsh fish"},
     {"help", "[COMMAND]", 0, 2, "this", {}},

@@ -10,6 +10,7 @@
 
 #include "bus/base/limits.h"
 #include "cli/config_sections.h"
+#include "cli/config_users.h"
 
 namespace pawl::cli {
 namespace {
@@ -89,16 +90,21 @@ struct Section {
   void (*read)(ConfigReader&, const TomlNode&, FileConfig&);
 };
 
-constexpr std::array<Section, 4> sections = {{
+void read_all_users(ConfigReader& reader, const TomlNode& table, FileConfig& config) {
+  read_users(reader, table, config.bus.users);
+}
+
+constexpr std::array<Section, 5> sections = {{
     {"bus", "[bus]", read_bus},
     {"role", "[role.research]", read_roles},
     {"system", "[system]", read_system},
     {"guards", "[guards]", read_guards},
+    {"user", "[user.NAME]", read_all_users},
 }};
 
 // Sections of the file format that this version does not act on.
-constexpr std::array<std::string_view, 6> later_sections = {"user",   "daemon", "monitor",
-                                                            "notify", "cron",   "policy"};
+constexpr std::array<std::string_view, 5> later_sections = {"daemon", "monitor", "notify", "cron",
+                                                            "policy"};
 
 void read_section(ConfigReader& reader, const TomlNode& node, FileConfig& config) {
   std::vector<std::string_view> known(later_sections.begin(), later_sections.end());

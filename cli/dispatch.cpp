@@ -50,6 +50,7 @@ constexpr Route routes[] = {
     {"status", run_status},
     {"ops reload", run_ops_reload},
     {"verify", run_verify},
+    {"passwd", run_passwd},
     {"version", run_version},
     {"completion", run_completion},
 };

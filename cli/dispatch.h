@@ -58,6 +58,8 @@ int run_dead_import(Session* session);
 int run_dead_stats(Session* session);
 // exec.cpp
 int run_exec(Session* session);
+// passwd.cpp
+int run_passwd(Session* session);
 // bus.cpp
 int run_serve_command(Session* session);
 int run_verify(Session* session);

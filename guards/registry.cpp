@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "guards/authorisation.h"
 #include "guards/circuit_breaker.h"
 #include "guards/concurrency.h"
 #include "guards/kill_switch.h"
@@ -19,6 +20,7 @@ namespace pawl::guards {
 // A new guard: its pair of files, its tests, one line here.
 std::unique_ptr<GuardChain> make_guard_chain() {
   std::vector<std::unique_ptr<Guard>> guards;
+  guards.push_back(std::make_unique<Authorisation>());
   guards.push_back(std::make_unique<Size>());
   guards.push_back(std::make_unique<KillSwitch>());
   guards.push_back(std::make_unique<LoadShed>());

@@ -131,7 +131,9 @@ Result<Client> Client::connect(const Endpoint& endpoint, const Timeouts& timeout
   wire->context->flags &= ~REDIS_BLOCK;
   Client client(std::move(wire));
   if (!endpoint.password.empty()) {
-    auto reply = client.call({"AUTH", endpoint.password});
+    const Command auth = endpoint.user.empty() ? Command{"AUTH", endpoint.password}
+                                               : Command{"AUTH", endpoint.user, endpoint.password};
+    auto reply = client.call(auth);
     if (!reply) return reply.error();
     if (reply->is_error()) {
       Error refused = reply->error();

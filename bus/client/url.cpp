@@ -59,27 +59,43 @@ std::string escape(std::string_view text) {
   return out;
 }
 
+// Takes "[user]:password@" off the front, if it is there. The last '@' before the host ends it.
+Status take_user(std::string_view url, std::string_view& rest, size_t at, Endpoint& endpoint) {
+  if (at == std::string_view::npos) return {};
+  const std::string_view who = rest.substr(0, at);
+  rest.remove_prefix(at + 1);
+  const size_t colon = who.find(':');
+  if (colon == std::string_view::npos) return bad_url(url, "before '@' stands user:password");
+  const auto user = unescape(who.substr(0, colon));
+  const auto password = unescape(who.substr(colon + 1));
+  if (!user || !password) return bad_url(url, "a '%' before the '@' needs two hex digits after it");
+  if (password->empty()) return bad_url(url, "the password before '@' is empty");
+  endpoint.user = *user;
+  endpoint.password = *password;
+  return {};
+}
+
 Result<Endpoint> parse_unix(std::string_view url, std::string_view path) {
+  Endpoint endpoint;
+  // A path begins with a slash; an '@' in it is the path's.
+  if (!path.empty() && path[0] != '/') {
+    const size_t slash = path.find("@/");
+    if (const Status status = take_user(url, path, slash, endpoint); !status.ok()) return status.error();
+  }
   if (path.empty()) return bad_url(url, "the path is missing");
   if (path[0] != '/') return bad_url(url, "the path must be absolute (three slashes)");
   constexpr size_t path_bytes_max = sizeof(sockaddr_un{}.sun_path) - 1;
   if (path.size() > path_bytes_max) {
     return bad_url(url, "a socket path has at most " + std::to_string(path_bytes_max) + " bytes");
   }
-  Endpoint endpoint;
   endpoint.path = std::string(path);
   return endpoint;
 }
 
 Result<Endpoint> parse_tcp(std::string_view url, std::string_view rest) {
   Endpoint endpoint;
-  if (const size_t at = rest.rfind('@'); at != std::string_view::npos) {
-    std::string_view user = rest.substr(0, at);
-    rest.remove_prefix(at + 1);
-    if (user.empty() || user[0] != ':') return bad_url(url, "before '@' stands ':password'");
-    const auto password = unescape(user.substr(1));
-    if (!password) return bad_url(url, "a '%' in the password needs two hex digits after it");
-    endpoint.password = *password;
+  if (const Status status = take_user(url, rest, rest.rfind('@'), endpoint); !status.ok()) {
+    return status.error();
   }
   if (!rest.empty() && rest.back() == '/') rest.remove_suffix(1);
   const size_t colon = rest.rfind(':');
@@ -109,8 +125,9 @@ std::string host_and_port(const Endpoint& endpoint) {
 std::string Endpoint::text() const { return is_unix() ? "unix://" + path : "tcp://" + host_and_port(*this); }
 
 std::string Endpoint::url() const {
-  if (is_unix() || password.empty()) return text();
-  return "tcp://:" + escape(password) + "@" + host_and_port(*this);
+  if (password.empty()) return text();
+  const std::string who = escape(user) + ":" + escape(password) + "@";
+  return is_unix() ? "unix://" + who + path : "tcp://" + who + host_and_port(*this);
 }
 
 Result<Endpoint> parse_url(std::string_view url) {

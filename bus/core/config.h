@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "bus/base/limits.h"
@@ -90,6 +91,15 @@ struct UserConfig {
   bool operates = false;           // dead letters, pause, kill switch, limits
   bool admin = false;              // everything
   std::vector<std::string> roles;  // prefixes of role names; empty: all
+
+  bool has_any_right() const { return producer || worker || operates || admin; }
+  // Whether the user may have to do with this role.
+  bool covers(std::string_view role) const {
+    for (const std::string& prefix : roles) {
+      if (role.starts_with(prefix)) return true;
+    }
+    return roles.empty();
+  }
 };
 
 struct BusConfig {

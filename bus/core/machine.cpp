@@ -373,7 +373,7 @@ Applied Machine::dispatch(const Caller& caller, const Operation& operation, Outb
     Applied operator()(const op::GetResult& o) const { return m.apply_get_result(client, o, outbox); }
     Applied operator()(const op::Transaction& o) const { return m.apply_transaction(o, writer()), done(); }
     Applied operator()(const op::List& o) const { return m.apply_list(o, writer()), done(); }
-    Applied operator()(const op::Roles&) const { return m.apply_roles(writer()), done(); }
+    Applied operator()(const op::Roles&) const { return m.apply_roles(caller, writer()), done(); }
     Applied operator()(const op::RoleInfo& o) const { return m.apply_role_info(o, writer()), done(); }
     Applied operator()(const op::RoleDrop& o) const { return m.apply_role_drop(o, writer()), done(); }
     Applied operator()(const op::Pause& o) const { return m.apply_pause(o, writer(), outbox), done(); }

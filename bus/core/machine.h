@@ -359,7 +359,7 @@ class Machine {
   void enumerate_ended(RoleState& role, MessageState state, int& phase, std::string& key, size_t rows,
                        std::vector<BirthKey>& out);
   void apply_explain(const op::Explain& explain, ReplyWriter& writer);
-  void apply_roles(ReplyWriter& writer);
+  void apply_roles(const Caller& caller, ReplyWriter& writer);
   void apply_role_info(const op::RoleInfo& info, ReplyWriter& writer);
   void write_role(RoleState& role, ReplyWriter& writer);
   std::optional<int64_t> oldest_ready_ms(RoleState& role);

@@ -224,9 +224,14 @@ void Machine::write_role(RoleState& role, ReplyWriter& writer) {
   fields.write(writer);
 }
 
-void Machine::apply_roles(ReplyWriter& writer) {
-  writer.array(shown_names_.size());
-  for (const auto& [name, role] : shown_names_) write_role(*role, writer);
+// A user with role prefixes sees his own.
+void Machine::apply_roles(const Caller& caller, ReplyWriter& writer) {
+  std::vector<RoleState*> shown;
+  for (const auto& [name, role] : shown_names_) {
+    if (caller.user == nullptr || caller.user->covers(name)) shown.push_back(role);
+  }
+  writer.array(shown.size());
+  for (RoleState* role : shown) write_role(*role, writer);
 }
 
 void Machine::apply_role_info(const op::RoleInfo& info, ReplyWriter& writer) {

@@ -21,7 +21,20 @@ enum class Wait : uint8_t {
   nothing,  // it is not waiting
   core,     // the bus answers later: a CLAIM, RESULT or EVENTS with WAIT
   room,     // no work is taken now: the open batch is full, or the store is being reopened
-  verify,   // the verifier's thread answers
+  verify,   // another thread answers: VERIFY, or the check of a password
+};
+
+// Who is at the other end; access.h looks after it.
+enum class Known : uint8_t {
+  nobody,
+  by_password,  // [bus] password: every right
+  as_user,      // one of pawl.toml
+};
+
+// What the thread that checks passwords has said.
+struct CheckedPassword {
+  std::string fingerprint;  // of hash and password
+  bool right = false;
 };
 
 struct Client {
@@ -55,7 +68,11 @@ struct Client {
   bool resumed = false;               // was parked on a bus that is gone; wait_until still holds
 
   // Session.
-  bool authenticated = true;
+  Known known = Known::nobody;
+  std::string user;       // as_user
+  std::string user_hash;  // of the password that it came in with
+  std::optional<CheckedPassword> checked;
+  int wrong_passwords = 0;
   bool served = false;  // a whole command has come since the connection began
   std::string name;
   std::string library;

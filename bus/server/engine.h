@@ -46,6 +46,8 @@ class Engine {
   // The first opening, on the caller's thread; fails as the store or the bus does.
   Status start();
 
+  // What holds now; later ones take its place.
+  const core::BusConfig& config() const { return config_; }
   EngineMode mode() const { return mode_; }
   const std::string& reason() const { return reason_; }
   // Null while reopening or down.

@@ -80,7 +80,7 @@ bool Pipeline::serve(Client& client, uint16_t flags, core::Operation operation) 
   }
   fit_wait(client, operation);
   const bool was_holding = client.replies.holds();
-  const core::Applied applied = engine_.bus()->apply(caller_of(client), operation, *this);
+  const core::Applied applied = engine_.bus()->apply(caller_, operation, *this);
   const bool parked = applied == core::Applied::parked;
   if (parked) park(client, flags, operation);
   settle(current_tag());
@@ -137,10 +137,12 @@ bool Pipeline::run_command(Client& client, size_t frame_bytes) {
     answer_error(client, protocol::unknown_command(args_));
     return true;
   }
-  if (!client.authenticated && !command->has(protocol::flag_before_auth)) {
-    answer_error(client, make_error(Code::noauth, "authenticate first: AUTH password"));
+  const std::optional<core::Caller> caller = session_->access().caller_of(client);
+  if (!caller && !command->has(protocol::flag_before_auth)) {
+    answer_error(client, session_->access().unknown_caller(client));
     return true;
   }
+  caller_ = caller ? *caller : Access::stranger(client);
   if (client.subscribed() && client.version == protocol::RespVersion::two &&
       !command->has(protocol::flag_while_subscribed)) {
     answer_error(client, make_error(Code::err,
@@ -159,6 +161,10 @@ bool Pipeline::decode_and_run(Client& client, const protocol::Command& command) 
     return true;
   }
   if (const auto* session = std::get_if<protocol::SessionCommand>(&decoded)) {
+    if (command.has(protocol::flag_admin) && !Session::may_administer(caller_)) {
+      answer_error(client, Session::needs_admin(caller_, command));
+      return true;
+    }
     return session_->run(client, *session);
   }
   return serve(client, command.flags, std::move(std::get<core::Operation>(decoded)));
@@ -203,7 +209,7 @@ bool Pipeline::serve_status(Client& client, const core::Operation& operation) {
     answer_error(client, *error);
     return true;
   }
-  engine_.bus()->apply(caller_of(client), operation, *this);
+  engine_.bus()->apply(caller_, operation, *this);
   settle(0);
   return true;
 }

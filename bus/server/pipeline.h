@@ -101,6 +101,12 @@ class Pipeline final : private core::Outbox {
   // The command that runs is answered later, with finish_wait: then the client goes on.
   void wait_for_verify(Client& client);
   void finish_wait(Client& client);
+  // Likewise, but by the same command, which is run once more.
+  void run_again(Client& client);
+  // Its user has gone: whatever it waits for or listens to ends, and the connection closes.
+  void turn_out(Client& client, const Error& error);
+  // Who gave the command that runs.
+  const core::Caller& caller() const { return caller_; }
   Client* find(core::ClientId id);
   PubSub& hub() { return hub_; }
   Engine& engine() { return engine_; }
@@ -137,7 +143,6 @@ class Pipeline final : private core::Outbox {
   void deliver_broadcasts();
   void configured(const NewConfig& config);
 
-  static core::Caller caller_of(const Client& client) { return {client.id, client.name, nullptr}; }
   core::Bus* writable_bus();
   std::optional<Error> no_bus_for(const core::Operation& operation, uint16_t flags) const;
   Error read_only_error() const;
@@ -195,6 +200,7 @@ class Pipeline final : private core::Outbox {
   protocol::RespWriter writer_{nowhere_};
   std::vector<std::string_view> args_;
   size_t frame_bytes_ = 0;
+  core::Caller caller_{0};  // of the command that runs
 
   int64_t open_position_ = 0;  // replies given from the open batch
   std::deque<Broadcast> broadcasts_;

@@ -11,7 +11,7 @@ bool Pipeline::reload(Client& client) {
     answer_error(client, read_only_error());
     return true;
   }
-  const core::Caller caller = caller_of(client);
+  const core::Caller& caller = caller_;
   const auto changes = reloader_.reload(caller.name.empty() ? "client " + std::to_string(client.id)
                                                             : std::string(caller.name));
   core::ReplyWriter& writer = reply_to(client.id);
@@ -42,12 +42,9 @@ bool Pipeline::reload_for_signal() {
 
 void Pipeline::configured(const NewConfig& config) {
   session_->configured(config);
-  if (session_->needs_password()) return;
-  for (const auto& [id, client] : clients_) {
-    if (client->authenticated) continue;
-    client->authenticated = true;
-    client->parser.set_limits(protocol::FrameLimits::full());
-  }
+  if (session_->access().asks()) return;
+  // Whoever had not come in yet need not any more.
+  for (const auto& [id, client] : clients_) client->parser.set_limits(protocol::FrameLimits::full());
 }
 
 }  // namespace pawl::server

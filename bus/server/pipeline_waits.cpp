@@ -119,6 +119,23 @@ void Pipeline::finish_wait(Client& client) {
   runnable_.push_back(&client);
 }
 
+void Pipeline::run_again(Client& client) {
+  client.wait = Wait::nothing;
+  runnable_.push_back(&client);
+}
+
+void Pipeline::turn_out(Client& client, const Error& error) {
+  if (client.wait == Wait::core) {
+    if (core::Bus* bus = engine_.bus()) bus->disconnected(client.id);
+    client.consume(client.waiting_bytes);
+    client.wait = Wait::nothing;
+    --parked_;
+  }
+  hub_.leave(client);
+  answer_error(client, error);
+  client.close_after_replies = true;
+}
+
 void Pipeline::wait_for_verify(Client& client) {
   client.wait = Wait::verify;
   client.waiting_bytes = frame_bytes_;

@@ -31,17 +31,18 @@ uv_handle_t* handle_of(Handle& handle) {
 Server::Server(ServerOptions options, core::BusConfig config, OpenBackend open_backend)
     : options_(std::move(options)), config_(std::move(config)), open_backend_(std::move(open_backend)) {}
 
-Status check_options(const ServerOptions& options) {
-  if (!options.tcp || is_loopback(*options.tcp) || !options.password.empty()) return {};
+Status check_options(const ServerOptions& options, const core::BusConfig& config) {
+  const bool asks = !options.password.empty() || !config.users.empty();
+  if (asks || !options.tcp || is_loopback(*options.tcp)) return {};
   return make_error(Code::badarg,
                     "refusing to listen on " + to_text(*options.tcp) +
                         " without a password: anyone who reaches it could take the work; set [bus] "
-                        "password, or listen on 127.0.0.1");
+                        "password or [user.NAME], or listen on 127.0.0.1");
 }
 
 Result<std::unique_ptr<Server>> Server::open(ServerOptions options, core::BusConfig config,
                                              OpenBackend open_backend) {
-  if (const Status status = check_options(options); !status.ok()) return status.error();
+  if (const Status status = check_options(options, config); !status.ok()) return status.error();
   std::unique_ptr<Server> server(new Server(std::move(options), std::move(config), std::move(open_backend)));
   if (const Status status = server->start(); !status.ok()) return status.error();
   return server;
@@ -76,6 +77,7 @@ bool Server::turn(Relay& relay) {
   pipeline_->begin_turn(instant);
   if (reload_wanted_ && pipeline_->reload_for_signal()) reload_wanted_ = false;
   verifier_->poll(*pipeline_);
+  access_->poll(*pipeline_);
   pipeline_->look_at_flags();
   collect_runnable();
   for (Connection* connection : std::exchange(ready_, {})) {
@@ -177,10 +179,7 @@ void Server::accept(int socket) {
   }
   auto connection = std::make_unique<Connection>(next_id_++, socket, this);
   connection->connected_at = now().mono_ms;
-  if (session_->needs_password()) {
-    connection->authenticated = false;
-    connection->parser.set_limits(protocol::FrameLimits::unauthenticated());
-  }
+  if (access_->asks()) connection->parser.set_limits(protocol::FrameLimits::unauthenticated());
   const int error = connection->start(&loop_, [](Connection& one, int status, int events) {
     static_cast<Server*>(one.server())->on_events(one, status, events);
   });
@@ -244,6 +243,10 @@ void Server::close(Connection& connection) {
   closing_.insert(std::move(node));
 }
 
+bool Server::is_stranger(const Connection& connection) const {
+  return connection.known == Known::nobody && access_->asks();
+}
+
 void Server::sweep_deadlines() {
   pipeline_->set_disk(disk_->look());
   const int64_t mono_ms = now().mono_ms;
@@ -251,17 +254,24 @@ void Server::sweep_deadlines() {
   for (const auto& [id, connection] : connections_) {
     const bool half_sent = connection->half_sent_since && !connection->input_ended &&
                            mono_ms - *connection->half_sent_since > options_.request_deadline_ms;
-    const bool stranger =
-        !connection->authenticated && mono_ms - connection->connected_at > options_.handshake_deadline_ms;
-    if (half_sent || stranger) late.push_back(connection.get());
+    const bool stranger = is_stranger(*connection) && connection->wait != Wait::verify &&
+                          mono_ms - connection->connected_at > options_.handshake_deadline_ms;
+    // What is parked or listens must not outlive its user.
+    const bool parked = connection->wait == Wait::core && !connection->once_only;
+    const bool listens = connection->wait == Wait::nothing && connection->subscribed();
+    const bool turned_out =
+        (parked || listens) && connection->known != Known::nobody && !access_->caller_of(*connection);
+    if (half_sent || stranger || turned_out) late.push_back(connection.get());
   }
   for (Connection* connection : late) {
     if (connection->close_after_replies) continue;
-    const bool stranger = !connection->authenticated;
-    pipeline_->answer_error(*connection,
-                            stranger ? make_error(Code::noauth, "no AUTH in time; connect again")
-                                     : make_error(Code::err, "the rest of the command did not come in time"));
-    connection->close_after_replies = true;
+    if (is_stranger(*connection)) {
+      pipeline_->turn_out(*connection, make_error(Code::noauth, "no AUTH in time; connect again"));
+    } else if (!access_->caller_of(*connection)) {
+      pipeline_->turn_out(*connection, access_->unknown_caller(*connection));
+    } else {
+      pipeline_->turn_out(*connection, make_error(Code::err, "the rest of the command did not come in time"));
+    }
   }
   if (!late.empty()) uv_idle_start(&idle_, [](uv_idle_t*) {});
 }
@@ -279,6 +289,7 @@ Status Server::start() {
   engine_ = std::make_unique<Engine>(config_, *guards_, open_backend_, notify);
   if (Status status = engine_->start(); !status.ok()) return status;
   verifier_ = std::make_unique<Verifier>(notify);
+  access_ = std::make_unique<Access>(engine_->config(), options_.password, notify, options_.check_password);
   pipeline_ = std::make_unique<Pipeline>(
       *engine_,
       PipelineOptions{options_.output_soft_bytes, options_.commit_patience_us > 0, options_.data_directory,
@@ -286,9 +297,8 @@ Status Server::start() {
   disk_ = std::make_unique<DiskWatch>(options_.data_directory, options_.disk);
   pipeline_->set_disk(disk_->look());
   SessionOptions session;
-  session.password = options_.password;
   session.shutdown = [this] { stop(); };
-  session_ = std::make_unique<Session>(*pipeline_, *verifier_, std::move(session));
+  session_ = std::make_unique<Session>(*pipeline_, *verifier_, *access_, std::move(session));
   pipeline_->set_session(*session_);
   if (Status status = listen(); !status.ok()) return status;
   session_->set_tcp_port(tcp_port());
@@ -393,6 +403,7 @@ Server::~Server() {
   }
   // Whoever may still notify goes before what is notified.
   session_.reset();
+  access_.reset();
   verifier_.reset();
   pipeline_.reset();
   engine_.reset();

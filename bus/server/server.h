@@ -14,6 +14,7 @@
 #include "bus/base/limits.h"
 #include "bus/base/time.h"
 #include "bus/core/config.h"
+#include "bus/server/access.h"
 #include "bus/server/address.h"
 #include "bus/server/backend.h"
 #include "bus/server/connection.h"
@@ -31,7 +32,7 @@ namespace pawl::server {
 struct ServerOptions {
   std::optional<Address> tcp;  // port 0: any
   std::optional<std::string> unix_path;
-  std::string password;  // asked of every connection; needed for a TCP address that is not loopback
+  std::string password;  // asked of every connection, as are the users of pawl.toml
   // SIGTERM and SIGINT drain, a second one exits at once; SIGHUP reloads.
   bool handle_signals = false;
   LoadConfig load_config;      // what RELOAD and SIGHUP apply; empty: there is no file
@@ -50,10 +51,13 @@ struct ServerOptions {
 
   // Both clocks, once a turn; the system's when empty.
   std::function<Instant()> clock;
+  // libsodium's when empty.
+  CheckPassword check_password;
 };
 
-// BADARG when the options do not go together, whatever the machine is like.
-Status check_options(const ServerOptions& options);
+// BADARG when the options do not go together, whatever the machine is like. A TCP address that is not
+// loopback needs a password or users.
+Status check_options(const ServerOptions& options, const core::BusConfig& config);
 
 // Everything but stop() belongs to the thread that calls run(), until run() returns.
 class Server {
@@ -94,6 +98,7 @@ class Server {
   void read(Connection& connection);
   void add_ready(Connection& connection);
   void close(Connection& connection);
+  bool is_stranger(const Connection& connection) const;
   void sweep_deadlines();
 
   void begin_drain();
@@ -117,6 +122,7 @@ class Server {
   std::unique_ptr<guards::GuardChain> guards_;
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<Verifier> verifier_;
+  std::unique_ptr<Access> access_;
   std::unique_ptr<Pipeline> pipeline_;
   std::unique_ptr<DiskWatch> disk_;
   std::unique_ptr<Session> session_;

@@ -16,20 +16,10 @@ using protocol::RespVersion;
 using protocol::RespWriter;
 using protocol::SessionKind;
 
-// Takes as long whatever the first different byte is.
-bool same_secret(std::string_view given, std::string_view secret) {
-  auto difference = static_cast<unsigned>(given.size() != secret.size());
-  for (size_t i = 0; i < given.size(); ++i) {
-    difference |=
-        static_cast<unsigned char>(given[i]) ^ static_cast<unsigned char>(secret[i % secret.size()]);
-  }
-  return difference == 0;
-}
-
 }  // namespace
 
-Session::Session(Pipeline& pipeline, Verifier& verifier, SessionOptions options)
-    : pipeline_(pipeline), verifier_(verifier), options_(std::move(options)) {}
+Session::Session(Pipeline& pipeline, Verifier& verifier, Access& access, SessionOptions options)
+    : pipeline_(pipeline), verifier_(verifier), access_(access), options_(std::move(options)) {}
 
 bool Session::allowed_in_multi(const protocol::Command& command) {
   constexpr std::string_view verbs[] = {"EXEC", "DISCARD", "MULTI", "RESET", "QUIT"};
@@ -69,14 +59,16 @@ bool Session::run(Client& client, const protocol::SessionCommand& command) {
       return pipeline_.reload(client);
     case SessionKind::verify:
       return verify(client);
+    case SessionKind::hello:
+      return hello(client, args);
+    case SessionKind::auth:
+      return auth(client, args);
     case SessionKind::shutdown:
       ok(client);
       options_.shutdown();
       break;
     case SessionKind::ping:
     case SessionKind::echo:
-    case SessionKind::hello:
-    case SessionKind::auth:
     case SessionKind::select:
     case SessionKind::client_setname:
     case SessionKind::client_getname:
@@ -101,10 +93,6 @@ void Session::about_connection(Client& client, const protocol::SessionCommand& c
       return ping(client, args);
     case SessionKind::echo:
       return say([&](RespWriter& writer) { writer.bulk(args[0]); });
-    case SessionKind::hello:
-      return hello(client, args);
-    case SessionKind::auth:
-      return auth(client, args);
     case SessionKind::client_setname:
       client.name = std::string(args[0]);
       return ok(client);
@@ -132,6 +120,8 @@ void Session::about_connection(Client& client, const protocol::SessionCommand& c
         writer.integer(client.last_position);
       });
     case SessionKind::select:
+    case SessionKind::hello:
+    case SessionKind::auth:
     case SessionKind::multi:
     case SessionKind::exec:
     case SessionKind::discard:
@@ -165,71 +155,6 @@ void Session::ping(Client& client, Args args) {
       writer.bulk(args[0]);
     }
   });
-}
-
-bool Session::let_in(Client& client, std::string_view user, std::string_view password) {
-  // Both are looked at whatever the other is.
-  const bool right_password = same_secret(password, options_.password);
-  const bool right_user = same_secret(user, "default");
-  if (!right_user || !right_password) {
-    pipeline_.answer_error(client, make_error(Code::noauth, "wrong user or password; the user is 'default'"));
-    return false;
-  }
-  client.authenticated = true;
-  client.parser.set_limits(protocol::FrameLimits::full());
-  return true;
-}
-
-void Session::auth(Client& client, Args args) {
-  if (!needs_password()) {
-    pipeline_.answer_error(
-        client, make_error(Code::err, "no password is set; leave AUTH out, or set [bus] password"));
-    return;
-  }
-  const std::string_view user = args.size() == 2 ? args[0] : "default";
-  if (let_in(client, user, args.back())) ok(client);
-}
-
-void Session::hello(Client& client, Args args) {
-  const Result<protocol::Hello> hello = protocol::decode_hello(args);
-  if (!hello.ok()) return pipeline_.answer_error(client, hello.error());
-  if (hello->auth && needs_password() && !let_in(client, hello->auth->first, hello->auth->second)) return;
-  if (!client.authenticated) {
-    const Error error =
-        make_error(Code::noauth, "authenticate first: HELLO 3 AUTH default password, or AUTH password");
-    return pipeline_.answer_error(client, error);
-  }
-  if (hello->version) client.version = *hello->version == 3 ? RespVersion::three : RespVersion::two;
-  if (hello->client_name) client.name = std::string(*hello->client_name);
-  pipeline_.answer(client, [&](RespWriter& writer) {
-    writer.map(8);
-    writer.bulk("server");
-    writer.bulk("pawl");
-    writer.bulk("version");
-    writer.bulk(redis_version);
-    writer.bulk("proto");
-    writer.integer(client.version == RespVersion::three ? 3 : 2);
-    writer.bulk("id");
-    writer.integer(static_cast<int64_t>(client.id));
-    writer.bulk("mode");
-    writer.bulk("standalone");
-    writer.bulk("role");
-    writer.bulk("master");
-    writer.bulk("modules");
-    writer.array(0);
-    writer.bulk("pawl_version");
-    writer.bulk(program_version());
-  });
-}
-
-void Session::reset(Client& client) {
-  client.leave_multi();
-  pipeline_.hub().leave(client);
-  client.version = RespVersion::two;
-  client.name.clear();
-  client.authenticated = !needs_password();
-  if (!client.authenticated) client.parser.set_limits(protocol::FrameLimits::unauthenticated());
-  pipeline_.answer(client, [](RespWriter& writer) { writer.simple("RESET"); });
 }
 
 // ---- Transactions -------------------------------------------------------------------
@@ -282,6 +207,9 @@ void Session::discard(Client& client) {
 // ---- Broadcast ---------------------------------------------------------------------
 
 void Session::subscribe(Client& client, Args names, bool pattern) {
+  for (const std::string_view name : names) {
+    if (const auto denied = may_listen(name, pattern)) return pipeline_.answer_error(client, *denied);
+  }
   for (const std::string_view name : names) {
     if (client.channels.size() + client.patterns.size() >= limits::items_per_command_max) {
       const std::string most = std::to_string(limits::items_per_command_max);
@@ -338,7 +266,7 @@ void Session::publish(Client& client, Args args) {
 
 // ---- Operations ---------------------------------------------------------------------
 
-void Session::configured(const NewConfig& config) { options_.password = config.password; }
+void Session::configured(const NewConfig& config) { access_.set_password(config.password); }
 
 bool Session::verify(Client& client) {
   const std::shared_ptr<store::Store> store = pipeline_.engine().store();

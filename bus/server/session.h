@@ -1,11 +1,12 @@
 // What a connection answers by itself: names, versions, transactions, broadcast,
-// and the operator's INFO, RELOAD, VERIFY and SHUTDOWN.
+// and the operator's INFO, RELOAD, VERIFY and SHUTDOWN. Coming in is in session_enter.cpp.
 #pragma once
 
 #include <functional>
 #include <string>
 
 #include "bus/protocol/command_table.h"
+#include "bus/server/access.h"
 #include "bus/server/client.h"
 
 namespace pawl::server {
@@ -15,7 +16,6 @@ class Verifier;
 struct NewConfig;
 
 struct SessionOptions {
-  std::string password;            // empty: none asked for
   uint16_t tcp_port = 0;           // for INFO
   std::function<void()> shutdown;  // begins a drain
 };
@@ -23,8 +23,8 @@ struct SessionOptions {
 // Thread: the loop's.
 class Session {
  public:
-  // Both outlive the session.
-  Session(Pipeline& pipeline, Verifier& verifier, SessionOptions options);
+  // All three outlive the session.
+  Session(Pipeline& pipeline, Verifier& verifier, Access& access, SessionOptions options);
 
   // As Pipeline::serve: false when the client waits for its answer.
   bool run(Client& client, const protocol::SessionCommand& command);
@@ -33,24 +33,29 @@ class Session {
 
   // A reload: who is let in stays in, the others need the new password.
   void configured(const NewConfig& config);
-
-  bool needs_password() const { return !options_.password.empty(); }
+  Access& access() { return access_; }
   void set_tcp_port(uint16_t port) { options_.tcp_port = port; }
   // Commands that act at once between MULTI and EXEC.
   static bool allowed_in_multi(const protocol::Command& command);
+  // What is the admin's and no operation, so that no guard sees it.
+  static bool may_administer(const core::Caller& caller);
+  static Error needs_admin(const core::Caller& caller, const protocol::Command& command);
 
  private:
   using Args = protocol::Args;
 
   void about_connection(Client& client, const protocol::SessionCommand& command);
   void ping(Client& client, Args args);
-  void hello(Client& client, Args args);
-  void auth(Client& client, Args args);
-  bool let_in(Client& client, std::string_view user, std::string_view password);
+  // Both as run().
+  bool hello(Client& client, Args args);
+  bool auth(Client& client, Args args);
+  void welcome(Client& client, const protocol::Hello& hello);
+  Access::Entry enter(Client& client, std::string_view user, std::string_view password);
   void reset(Client& client);
   void multi(Client& client);
   bool exec(Client& client);
   void discard(Client& client);
+  std::optional<Error> may_listen(std::string_view name, bool pattern) const;
   void subscribe(Client& client, Args names, bool pattern);
   void unsubscribe(Client& client, Args names, bool pattern);
   void publish(Client& client, Args args);
@@ -59,6 +64,7 @@ class Session {
 
   Pipeline& pipeline_;
   Verifier& verifier_;
+  Access& access_;
   SessionOptions options_;
 };
 

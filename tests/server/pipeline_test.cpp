@@ -17,7 +17,8 @@ struct Stage {
   server::Engine engine{config, *guards, disk.opener(), [] {}};
   server::Verifier verifier{[] {}};
   server::Pipeline pipeline{engine, {}};
-  server::Session session{pipeline, verifier, {}};
+  server::Access access{config, "", [] {}};
+  server::Session session{pipeline, verifier, access, {}};
 
   Stage() {
     REQUIRE(engine.start().ok());
