@@ -271,16 +271,18 @@ std::vector<GuardCounters> GuardChain::counters() const {
 
 // ---- GUARD -----------------------------------------------------------------------
 
+core::GuardMode GuardChain::configured_mode(const Guard& guard, const core::Desk& desk) {
+  const auto& configured = desk.config().guards.modes;
+  const auto found = configured.find(guard.name());
+  return guard.has_mode() && found != configured.end() ? found->second : guard.default_mode();
+}
+
 void GuardChain::read_modes(core::Desk& desk) {
   std::string value;
   for (Link& link : links_) {
-    link.mode = link.guard->default_mode();
+    link.mode = configured_mode(*link.guard, desk);
     link.mode_is_set = false;
     if (!link.guard->has_mode()) continue;
-    const auto& configured = desk.config().guards.modes;
-    if (const auto found = configured.find(link.guard->name()); found != configured.end()) {
-      link.mode = found->second;
-    }
     if (desk.get(mode_key(link.guard->name()), value) && value.size() == 1 && value[0] <= 2) {
       link.mode = static_cast<core::GuardMode>(value[0]);
       link.mode_is_set = true;
@@ -303,11 +305,12 @@ void GuardChain::command(const core::Operation& operation, const core::Caller& c
 void GuardChain::list(const core::Desk& desk, core::ReplyWriter& writer) const {
   writer.array(links_.size());
   for (const Link& link : links_) {
-    core::GuardMode mode = link.mode;
-    std::string value;
     // As it is durable; counters are of memory.
-    if (link.mode_is_set && desk.get_committed(mode_key(link.guard->name()), value) && value.size() == 1) {
-      mode = static_cast<core::GuardMode>(value[0]);
+    core::GuardMode mode = link.mode;
+    if (link.mode_is_set) {
+      std::string value;
+      const bool durable = desk.get_committed(mode_key(link.guard->name()), value) && value.size() == 1;
+      mode = durable ? static_cast<core::GuardMode>(value[0]) : configured_mode(*link.guard, desk);
     }
     core::Fields fields;
     fields.text("guard", std::string(link.guard->name()));

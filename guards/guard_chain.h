@@ -70,6 +70,7 @@ class GuardChain final : public core::Gate {
   void tell(const News& news);
   void failed(const Link& link) const;
   void note_later(std::string kind, core::Verdict verdict) const;
+  static core::GuardMode configured_mode(const Guard& guard, const core::Desk& desk);
   void read_modes(core::Desk& desk);
   void list(const core::Desk& desk, core::ReplyWriter& writer) const;
   void set_mode(const core::op::SetGuardMode& set, const core::Caller& caller, core::Desk& desk,

@@ -40,6 +40,7 @@ class FakeDesk final : public core::Desk {
   std::vector<std::string> woken;
   std::vector<std::pair<BirthKey, uint32_t>> unspent;
   bool unspends = true;  // what unspend() answers
+  bool commits = true;   // false: what is put stays in the open batch
   std::vector<std::string> frozen_by;
   std::vector<std::string> thawed_by;
 
@@ -91,9 +92,11 @@ class FakeDesk final : public core::Desk {
       if (!sink(at->first, at->second)) return;
     }
   }
-  bool get_committed(std::string_view key, std::string& value) const override { return get(key, value); }
+  bool get_committed(std::string_view key, std::string& value) const override {
+    return commits && get(key, value);
+  }
   void scan_committed(std::string_view prefix, const core::RowSink& sink) const override {
-    scan(prefix, sink);
+    if (commits) scan(prefix, sink);
   }
   void put(std::string_view key, std::string_view value) override {
     rows.insert_or_assign(std::string(key), std::string(value));

@@ -281,6 +281,16 @@ TEST_CASE("chain: modes are set at run time, kept in a row, and over the file's"
     REQUIRE(next.open(desk).ok());
     CHECK_FALSE(next.admit_claim(asked.candidate, desk).allowed);
   }
+  SECTION("GUARD LIST shows the one that is durable") {
+    Words words;
+    desk.commits = false;
+    guards.command(core::op::SetGuardMode{"one", core::GuardMode::off}, anyone, desk, words);
+    guards.command(core::op::GuardList{}, anyone, desk, words);
+    CHECK(words.said.find("mode observe") != std::string::npos);
+    desk.commits = true;
+    guards.command(core::op::GuardList{}, anyone, desk, words);
+    CHECK(words.said.find("mode off") != std::string::npos);
+  }
   SECTION("a name that no guard has") {
     Words words;
     guards.command(core::op::SetGuardMode{"two", core::GuardMode::off}, anyone, desk, words);
