@@ -121,7 +121,7 @@ class Wire:
         if kind == b"+":
             return SimpleReply(rest.decode())
         if kind == b"-":
-            return ErrorReply(rest.decode())
+            return ErrorReply(rest.decode(errors="backslashreplace"))
         if kind == b"*":
             return None if rest == b"-1" else [self.reply() for _ in range(int(rest))]
         if kind == b"%":
