@@ -93,6 +93,7 @@ class FlagFiles(FreezeTest):
                     self.assertIn(reason if reason != b"KILL" or not hard else b"KILL_HARD", stands["reason"])
                     self.assertLessEqual(len(stands["reason"]), 1024)
                     self.assertGreater(stands.get("until", now + 1), now)
+                    self.assertFalse(hard and "until" in stands, "a hard one has no time limit")
                     self.cleared(None if hard else lambda: os.unlink(self.flag()))
         self.assertEqual(len(self.entries("kill.set")), 2 * len(cases))
         self.assertGreater(len(json.loads(self.pawl("events", "--json", expect=0).stdout)), 10, "JSON whatever a file had in it")
@@ -155,6 +156,15 @@ class FlagFiles(FreezeTest):
         self.write_flag("now everything\n")
         self.assert_frozen(self.wire.call("CLAIM", "worker", "nobody"), "claims, after a file of scope all was written")
         self.assertEqual(self.status()["scope"], b"all")
+
+    def test_a_flag_written_over_a_freeze_with_a_limit_outlasts_it(self):
+        until = as_map(self.wire.call("KILL", "SET", "FOR", "400", "a short one"))["until"]
+        self.write_flag("until somebody says otherwise\n")
+        while time.time() * 1000 < until + 300:
+            self.assert_frozen(self.push(), "the file is there")
+            time.sleep(0.02)
+        self.assertEqual(self.flags(), ["KILL"])
+        self.assertEqual(self.status()["reason"], b"until somebody says otherwise")
 
     def test_touch_hard_over_a_soft_freeze(self):
         self.wire.call("KILL", "SET", "SCOPE", "intake", "FOR", "3600000", "soft")
@@ -315,7 +325,7 @@ class FlagFiles(FreezeTest):
         for words in (["SET"], ["HARD"]):
             with self.subTest(freeze=words):
                 for name in ("KILL.new", "KILL_HARD.new"):
-                    os.mkdir(self.flag(name))
+                    os.makedirs(self.flag(name), exist_ok=True)
                 stands = as_map(self.wire.call("KILL", *words, "a drill"))
                 until = time.monotonic() + 1.5
                 while time.monotonic() < until:
