@@ -19,7 +19,7 @@ constexpr size_t flag_bytes_max = 4096;
 // Only what is certainly not there is not set.
 bool is_there(const std::string& path) {
   struct stat status {};
-  return stat(path.c_str(), &status) == 0 || (errno != ENOENT && errno != ENOTDIR);
+  return lstat(path.c_str(), &status) == 0 || (errno != ENOENT && errno != ENOTDIR);
 }
 
 // Nothing: it cannot be read.

@@ -31,7 +31,7 @@ void Bus::committed() { machine_->committed(); }
 BusTotals Bus::totals() const { return machine_->totals(); }
 const FreezeRecord& Bus::freeze() const { return machine_->freeze(); }
 const FreezeRecord& Bus::committed_freeze() const { return machine_->committed_freeze(); }
-void Bus::freeze_flagged() { machine_->freeze_flagged(); }
+void Bus::set_freeze_flagged(bool flagged) { machine_->set_freeze_flagged(flagged); }
 void Bus::set_disk(DiskMark mark) { machine_->set_disk(mark); }
 void Bus::reconfigure(const BusConfig& config, const std::string& changes, const std::string& by) {
   machine_->reconfigure(config, changes, by);

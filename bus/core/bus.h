@@ -79,8 +79,8 @@ class Bus {
   // As of the open batch, and of the newest durable one.
   const FreezeRecord& freeze() const;
   const FreezeRecord& committed_freeze() const;
-  // The flag file of the freeze that stands is written.
-  void freeze_flagged();
+  // Whether the flag file of the freeze that stands is written; it counts as written from its begin.
+  void set_freeze_flagged(bool flagged);
   // From the next turn on.
   void set_disk(DiskMark mark);
   // Another pawl.toml; chronicled with what it changes and who wanted it. Takes the place of the old one at

@@ -58,16 +58,16 @@ Status Machine::load_freeze() {
 
 void Machine::put_freeze() { view_.put(Table::meta, keys::freeze_row, encoded(freeze_)); }
 
-void Machine::freeze_flagged() {
-  if (freeze_.flagged || !freeze_.frozen()) return;
-  freeze_.flagged = true;
+void Machine::set_freeze_flagged(bool flagged) {
+  if (freeze_.flagged == flagged || !freeze_.frozen()) return;
+  freeze_.flagged = flagged;
   put_freeze();
 }
 
 void Machine::begin_freeze(FreezeRecord freeze, Outbox& outbox) {
   freeze.number = freeze_.number + 1;
   freeze.since_ms = head_.wall_ms;
-  freeze.flagged = false;
+  freeze.flagged = true;  // the file is written before the batch commits
   freeze_ = std::move(freeze);
   put_freeze();
   Headers fields = {{"freeze", std::string(freeze_kind_name(freeze_.kind))},
@@ -139,7 +139,7 @@ void Machine::apply_kill_files(const op::KillFiles& files, Outbox& outbox) {
     freeze.by = "file";
     freeze.reason = std::string(files.reason);
     begin_freeze(std::move(freeze), outbox);
-  } else if (files.soft && !freeze_.frozen()) {
+  } else if (files.soft && (!freeze_.frozen() || (files.written && freeze_.kind == FreezeKind::soft))) {
     FreezeRecord freeze;
     freeze.kind = FreezeKind::soft;
     freeze.scope = files.scope;

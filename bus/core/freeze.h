@@ -33,7 +33,7 @@ struct FreezeRecord {
   std::string by;        // who: a user, a client's name, "file", "guard:NAME"
   int64_t since_ms = 0;  // wall
   int64_t until_ms = 0;  // wall; 0: until somebody clears it
-  bool flagged = false;  // its flag file was written: when it is missing, somebody removed it
+  bool flagged = false;  // its flag file is there: when it is missing after a restart, somebody removed it
 
   bool frozen() const { return kind != FreezeKind::none; }
   // Scope `all`: leases and everything that time does stand still.

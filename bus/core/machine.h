@@ -165,7 +165,7 @@ class Machine {
   // freeze.cpp
   const FreezeRecord& freeze() const { return freeze_; }
   const FreezeRecord& committed_freeze() const { return committed_freeze_; }
-  void freeze_flagged();
+  void set_freeze_flagged(bool flagged);
   // timers.cpp
   void tick(Outbox& outbox);
   bool more_work() const { return more_work_; }

@@ -220,6 +220,7 @@ struct KillStatus {};  // a status read
 struct KillFiles {
   bool soft = false;  // DIR/KILL is there
   bool hard = false;  // DIR/KILL_HARD is there
+  bool written = false;  // DIR/KILL was written by hand while a soft freeze stands: it is what it says now
   FreezeScope scope = FreezeScope::all;
   int64_t until_ms = 0;
   Text reason;

@@ -18,12 +18,6 @@ constexpr std::string_view soft_name = "KILL";
 constexpr std::string_view hard_name = "KILL_HARD";
 constexpr size_t flag_bytes_max = 4096;
 
-// What cannot be looked at counts as set.
-bool is_there(const std::string& path) {
-  struct stat info {};
-  return ::stat(path.c_str(), &info) == 0 || (errno != ENOENT && errno != ENOTDIR);
-}
-
 // Nothing: the file is there and cannot be read.
 std::optional<std::string> read_file(const std::string& path) {
   // A pipe made under the name must not keep the bus.
@@ -74,6 +68,26 @@ Status write_durably(const std::string& path, const std::string& text) {
   return {};
 }
 
+// Into the file that is there, if it still is: without a name of its own it cannot come back.
+Status write_in_place(const std::string& path, const std::string& text) {
+  const int file = ::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
+  if (file < 0) return {};
+  struct stat info {};
+  if (::fstat(file, &info) == 0 && S_ISREG(info.st_mode)) {
+    // Never empty in between: an empty flag is a flag of its own.
+    const bool written = ::pwrite(file, text.data(), text.size(), 0) == static_cast<ssize_t>(text.size()) &&
+                         ::ftruncate(file, static_cast<off_t>(text.size())) == 0 && ::fsync(file) == 0;
+    static_cast<void>(written);  // the flag stands, whatever it says
+  }
+  ::close(file);
+  return {};
+}
+
+void touch(const std::string& path) {
+  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0644);
+  if (file >= 0) ::close(file);
+}
+
 Status sync_directory(const std::string& path) {
   const int directory = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (directory < 0) return failed(path);
@@ -116,74 +130,147 @@ std::string format_flag(const core::FreezeRecord& freeze) {
   return text + "freeze=" + std::to_string(freeze.number) + "\n";
 }
 
-std::optional<FlagFile> FlagFiles::unexpected(std::string_view name,
-                                              const core::FreezeRecord& standing) const {
-  const std::optional<std::string> text = read_file(path(name));
-  FlagFile file;
-  if (text) {
-    file = parse_flag(*text);
-  } else if (errno == ENOENT) {
-    return std::nullopt;
+FlagFiles::Mark FlagFiles::mark_of(std::string_view name) const {
+  struct stat info {};
+  Mark mark;
+  if (::lstat(path(name).c_str(), &info) == 0) {
+    constexpr int64_t ns_per_s = 1'000'000'000;
+    mark = {true, info.st_dev, info.st_ino, info.st_mtim.tv_sec * ns_per_s + info.st_mtim.tv_nsec};
   } else {
-    file.reason = std::string(name) + " is there and cannot be read";
+    mark.there = errno != ENOENT && errno != ENOTDIR;  // what cannot be looked at counts as set
   }
-  if (file.number != 0 && file.number <= standing.number) {
-    ::unlink(path(name).c_str());
-    return std::nullopt;
+  return mark;
+}
+
+FlagFile FlagFiles::read(std::string_view name) const {
+  if (const std::optional<std::string> text = read_file(path(name))) {
+    FlagFile file = parse_flag(*text);
+    if (file.reason.empty()) file.reason = "the file " + std::string(name) + " was made";
+    return file;
   }
-  if (file.reason.empty()) file.reason = "the file " + std::string(name) + " was made";
+  FlagFile file;
+  file.reason = std::string(name) + " is there and cannot be read";
   return file;
+}
+
+std::optional<FlagFile> FlagFiles::unexpected(std::string_view name, uint64_t newest) const {
+  FlagFile file = read(name);
+  if (file.number == 0 || file.number > newest) return file;
+  ::unlink(path(name).c_str());
+  return std::nullopt;
 }
 
 std::optional<FlagNews> FlagFiles::look(const core::FreezeRecord& standing,
                                         const core::FreezeRecord& committed) {
   if (!enabled()) return std::nullopt;
-  FlagNews news;
-  news.soft = is_there(path(soft_name));
-  news.hard = is_there(path(hard_name));
+  const bool first = !std::exchange(looked_, true);
+  const Mark soft = mark_of(soft_name);
+  const Mark hard = mark_of(hard_name);
   if (standing.kind == core::FreezeKind::hard) {
-    if (news.soft && news.hard) return std::nullopt;
-    static_cast<void>(write(standing));
+    soft_ = soft;
+    hard_ = hard;
+    if (!soft.there || !hard.there) write_later(standing);
     return std::nullopt;
   }
-  if (standing.frozen()) {
-    if (!news.hard) {
-      // A file that is not written yet was not removed either.
-      if (news.soft || !standing.flagged) return std::nullopt;
-      return news;
-    }
-    const auto hard = unexpected(hard_name, standing);
-    if (!hard) return std::nullopt;
-    news.file = *hard;
+  if (standing.frozen()) return look_at_soft(standing, soft, hard, first);
+  if (!soft.there && !hard.there) {
+    soft_ = hard_ = {};
+    return std::nullopt;
+  }
+  if (committed.frozen()) return look_at_clear(committed, soft, hard);
+  FlagNews news;
+  std::optional<FlagFile> file;
+  if (hard.there) file = unexpected(hard_name, standing.number);
+  news.hard = file.has_value();
+  if (soft.there && !file) file = unexpected(soft_name, standing.number);
+  if (!file) return std::nullopt;
+  news.soft = soft.there;
+  news.file = *std::move(file);
+  soft_ = soft;
+  hard_ = hard;
+  return news;
+}
+
+std::optional<FlagNews> FlagFiles::look_at_soft(const core::FreezeRecord& standing, const Mark& soft,
+                                                const Mark& hard, bool first) {
+  FlagNews news;
+  news.soft = soft.there;
+  if (hard.there) {
+    const auto file = unexpected(hard_name, standing.number);
+    if (!file) return std::nullopt;
+    news.hard = true;
+    news.file = *file;
     return news;
   }
-  // A clear on its way: its files go once it is durable.
-  if ((!news.soft && !news.hard) || committed.frozen()) return std::nullopt;
-  std::optional<FlagFile> file;
-  if (news.hard) file = unexpected(hard_name, standing);
-  news.hard = file.has_value();
-  if (news.soft && !file) file = unexpected(soft_name, standing);
-  if (!file) return std::nullopt;
-  news.file = *std::move(file);
+  if (!soft.there) {
+    soft_ = {};
+    // One that was not written yet was not removed either.
+    if (is_seen(standing.number) || (first && standing.flagged)) return news;
+    if (first) write_later(standing);
+    return std::nullopt;
+  }
+  seen_ = standing.number;
+  if (soft == soft_) return std::nullopt;
+  soft_ = soft;
+  const std::optional<std::string> text = read_file(path(soft_name));
+  if (!text) return std::nullopt;
+  news.file = parse_flag(*text);
+  if (news.file.number == standing.number) return std::nullopt;
+  // Of an earlier freeze: the one that stands now is being written.
+  if (news.file.number != 0 && news.file.number < standing.number) return std::nullopt;
+  if (news.file.reason.empty()) news.file.reason = "the file KILL was written";
+  news.written = true;
+  return news;
+}
+
+// A clear is on its way to the disk. The files that it ends go once it is durable; others are flags anew.
+std::optional<FlagNews> FlagFiles::look_at_clear(const core::FreezeRecord& committed, const Mark& soft,
+                                                 const Mark& hard) {
+  const auto is_new = [&](const Mark& now, Mark& known, std::string_view name) {
+    if (!now.there || now == known) return false;
+    // Written by the commit of the freeze itself, which had not ended when it was cleared.
+    const bool own = !known.there && seen_ != committed.number && read(name).number == committed.number;
+    if (own) known = now;
+    return !own;
+  };
+  FlagNews news;
+  news.hard = is_new(hard, hard_, hard_name);
+  news.soft = is_new(soft, soft_, soft_name);
+  if (!news.hard && !news.soft) return std::nullopt;
+  news.file = read(news.hard ? hard_name : soft_name);
+  soft_ = soft;
+  hard_ = hard;
   return news;
 }
 
 Status FlagFiles::write(const core::FreezeRecord& freeze) const {
   if (!enabled()) return {};
   const std::string text = format_flag(freeze);
+  const bool is_hard = freeze.kind == core::FreezeKind::hard;
+  if (freeze.by == "file" && !is_hard) return write_in_place(path(soft_name), text);
+  Status status;
   // The hard flag first: whoever sees the other alone takes it for a soft one.
-  if (freeze.kind == core::FreezeKind::hard) {
-    if (Status status = write_durably(path(hard_name), text); !status.ok()) return status;
-  }
-  if (Status status = write_durably(path(soft_name), text); !status.ok()) return status;
-  return sync_directory(directory_);
+  if (is_hard) status = write_durably(path(hard_name), text);
+  if (status.ok()) status = write_durably(path(soft_name), text);
+  if (status.ok()) return sync_directory(directory_);
+  if (is_hard) touch(path(hard_name));
+  touch(path(soft_name));
+  return status;
 }
 
-void FlagFiles::remove() const {
+void FlagFiles::write_later(const core::FreezeRecord& freeze) {
+  if (!rewrites_) rewrites_.emplace([] {});
+  static_cast<void>(rewrites_->take_done());
+  if (rewrites_->busy()) return;
+  rewrites_->run([this, freeze] { static_cast<void>(write(freeze)); });
+}
+
+void FlagFiles::remove() {
   if (!enabled()) return;
-  ::unlink(path(hard_name).c_str());
-  ::unlink(path(soft_name).c_str());
-  static_cast<void>(sync_directory(directory_));
+  // Not synced: after a crash the number in the file says that it is an old one.
+  if (hard_.there && mark_of(hard_name) == hard_) ::unlink(path(hard_name).c_str());
+  if (soft_.there && mark_of(soft_name) == soft_) ::unlink(path(soft_name).c_str());
+  soft_ = hard_ = {};
 }
 
 }  // namespace pawl::server

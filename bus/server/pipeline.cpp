@@ -33,6 +33,8 @@ void Pipeline::begin_turn(Instant now) {
   }
   give_up_slow_kills();
   if (event == EngineEvent::reopened) reloader_.reopened();
+  // What was parked must not overtake a freeze.
+  if (event == EngineEvent::reopened) look_at_flags();
   if (event == EngineEvent::reopened || event == EngineEvent::degraded) {
     resume_parked();
     wake_stalled();
@@ -200,9 +202,12 @@ bool Pipeline::serve_status(Client& client, const core::Operation& operation) {
     session_->info(client, protocol::Args(args_).subspan(1));
     return true;
   }
-  if (std::holds_alternative<core::op::KillStatus>(operation) && (held_freeze_ || engine_.bus() == nullptr)) {
-    answer_freeze(client, held_freeze_ ? *held_freeze_ : last_freeze_);
-    return true;
+  if (std::holds_alternative<core::op::KillStatus>(operation)) {
+    const core::FreezeRecord* undurable = undurable_freeze();
+    if (undurable != nullptr || engine_.bus() == nullptr) {
+      answer_freeze(client, undurable != nullptr ? *undurable : last_freeze_);
+      return true;
+    }
   }
   if (engine_.mode() == EngineMode::reopening) return wait_for_room(client);
   if (const std::optional<Error> error = no_bus_for(operation, 0)) {

@@ -161,9 +161,12 @@ class Pipeline final : private core::Outbox {
     int64_t since_ms;     // monotonic
     uint64_t reply_ends;  // of the client's replies
     bool only;            // nothing was held in front of it
+    bool answered = false;  // with "durable 0", as the disk hangs
   };
   bool serve_without_disk(Client& client, const core::Operation& operation);
   void note_kill(Client& client, bool was_holding);
+  void begin_held_freeze();
+  const core::FreezeRecord* undurable_freeze() const;
   void freeze_committed();
   void hold_freeze(const core::FreezeRecord& freeze);
   // True: the client has its answer, "durable 0".

@@ -17,37 +17,43 @@ std::string name_of(const Client& client) {
 
 }  // namespace
 
+// The bus came back: what it could not keep begins now, before anything else runs.
+void Pipeline::begin_held_freeze() {
+  core::Bus* bus = writable_bus();
+  if (bus == nullptr || !held_freeze_) return;
+  const core::FreezeRecord held = *std::exchange(held_freeze_, std::nullopt);
+  core::op::KillSet set;
+  set.hard = held.kind == core::FreezeKind::hard;
+  set.scope = held.scope;
+  set.reason = held.reason;
+  if (held.until_ms != 0) set.for_ms = std::max<int64_t>(1, held.until_ms - now_.wall_ms);
+  bus->apply(core::Caller(0, held.by, nullptr), set, *this);
+  settle(current_tag());
+}
+
 void Pipeline::look_at_flags() {
   core::Bus* bus = writable_bus();
   if (bus == nullptr) return;
-  if (held_freeze_) {
-    // The bus came back: what it could not keep begins now, before anything else runs.
-    const core::FreezeRecord held = *std::exchange(held_freeze_, std::nullopt);
-    core::op::KillSet set;
-    set.hard = held.kind == core::FreezeKind::hard;
-    set.scope = held.scope;
-    set.reason = held.reason;
-    if (held.until_ms != 0) set.for_ms = std::max<int64_t>(1, held.until_ms - now_.wall_ms);
-    bus->apply(core::Caller(0, held.by, nullptr), set, *this);
-    settle(current_tag());
-  }
+  begin_held_freeze();
   const core::FreezeRecord& standing = bus->freeze();
-  const auto news = flags_.look(standing, bus->committed_freeze());
-  if (news) {
+  if (const auto news = flags_.look(standing, bus->committed_freeze())) {
     core::op::KillFiles files;
     files.soft = news->soft;
     files.hard = news->hard;
+    files.written = news->written;
     files.scope = news->file.scope;
     files.until_ms = news->file.until_ms;
     files.reason = news->file.reason;
     bus->apply(0, files, *this);
     settle(current_tag());
+    if (standing.frozen()) flags_.seen(standing.number);
   }
-  const bool late = flags_.enabled() && standing.frozen() && !standing.flagged &&
-                    standing.number == bus->committed_freeze().number;
-  if (late && now_.mono_ms >= flag_retry_at_ms_) {
+  if (!flags_.enabled() || !standing.frozen() || standing.flagged) return;
+  if (flags_.is_seen(standing.number)) {
+    bus->set_freeze_flagged(true);
+  } else if (now_.mono_ms >= flag_retry_at_ms_) {
     flag_retry_at_ms_ = now_.mono_ms + flag_retry_ms;
-    if (flags_.write(standing).ok()) bus->freeze_flagged();
+    flags_.write_later(standing);
   }
 }
 
@@ -55,7 +61,7 @@ void Pipeline::look_at_flags() {
 // disk as well.
 std::function<Status()> Pipeline::flag_writer() {
   const core::FreezeRecord& freeze = engine_.bus()->freeze();
-  if (!flags_.enabled() || !freeze.frozen() || freeze.flagged || freeze.number == flag_number_) return {};
+  if (!flags_.enabled() || !freeze.frozen() || freeze.number == flag_number_) return {};
   flag_number_ = freeze.number;
   return [this, freeze] { return flags_.write(freeze); };
 }
@@ -63,15 +69,14 @@ std::function<Status()> Pipeline::flag_writer() {
 void Pipeline::freeze_committed() {
   core::Bus& bus = *engine_.bus();
   const core::FreezeRecord& now = bus.committed_freeze();
-  if (last_freeze_.frozen() && !now.frozen()) flags_.remove();
-  if (now.frozen() && now.number == flag_number_ && bus.freeze().number == now.number) {
-    if (engine_.first_status().ok()) {
-      bus.freeze_flagged();
-    } else if (!now.flagged && last_freeze_.number != now.number) {
-      log::error("the flag file of the freeze: " + engine_.first_status().error().text);
-    }
+  if (last_freeze_.frozen() && !now.frozen() && !bus.freeze().frozen()) flags_.remove();
+  if (now.frozen() && now.number == flag_number_ && now.number != last_freeze_.number &&
+      !engine_.first_status().ok()) {
+    log::error("the flag file of the freeze: " + engine_.first_status().error().text);
+    if (bus.freeze().number == now.number) bus.set_freeze_flagged(false);
   }
-  last_freeze_ = now;
+  if (!last_freeze_.same_as(now)) last_freeze_ = now;
+  if (pending_kills_.empty()) return;
   std::erase_if(pending_kills_, [&](const PendingKill& kill) { return kill.sequence <= engine_.durable(); });
 }
 
@@ -90,8 +95,17 @@ void Pipeline::hold_freeze(const core::FreezeRecord& freeze) {
   if (const Status status = flags_.write(freeze); !status.ok()) log::error(status.error().text);
 }
 
+// A freeze that acts and is not durable, if there is one.
+const core::FreezeRecord* Pipeline::undurable_freeze() const {
+  if (held_freeze_) return &*held_freeze_;
+  for (const PendingKill& kill : pending_kills_) {
+    if (kill.answered) return &kill.freeze;
+  }
+  return nullptr;
+}
+
 void Pipeline::answer_freeze(Client& client, const core::FreezeRecord& freeze) {
-  const bool durable = !held_freeze_;
+  const bool durable = undurable_freeze() == nullptr;
   answer(client, [&](protocol::RespWriter& writer) { core::write_freeze(freeze, durable, writer); });
 }
 
@@ -107,9 +121,9 @@ bool Pipeline::answer_undurable(const PendingKill& kill) {
 // A disk that hangs must not keep an operator from knowing that the fleet stands still.
 void Pipeline::give_up_slow_kills() {
   if (pending_kills_.empty()) return;
-  std::erase_if(pending_kills_, [&](const PendingKill& kill) {
-    return now_.mono_ms - kill.since_ms >= slow_kill_ms && answer_undurable(kill);
-  });
+  for (PendingKill& kill : pending_kills_) {
+    if (!kill.answered && now_.mono_ms - kill.since_ms >= slow_kill_ms) kill.answered = answer_undurable(kill);
+  }
 }
 
 // KILL while there is no bus that could commit it. True: answered.
@@ -124,13 +138,23 @@ bool Pipeline::serve_without_disk(Client& client, const core::Operation& operati
     freeze.by = name_of(client);
     freeze.since_ms = now_.wall_ms;
     if (set->for_ms && !set->hard) freeze.until_ms = now_.wall_ms + *set->for_ms;
-    hold_freeze(freeze);
-    answer_freeze(client, *held_freeze_);
+    // A soft one over a hard one that the store has changes nothing.
+    const bool stands = last_freeze_.kind == core::FreezeKind::hard && !set->hard && !held_freeze_;
+    if (!stands) hold_freeze(freeze);
+    answer_freeze(client, stands ? last_freeze_ : *held_freeze_);
     return true;
   }
   const auto* clear = std::get_if<core::op::KillClear>(&operation);
-  if (clear == nullptr || !held_freeze_) return false;
-  if (held_freeze_->kind == core::FreezeKind::hard && !clear->hard) return false;
+  if (clear == nullptr) return false;
+  const bool hard = last_freeze_.kind == core::FreezeKind::hard ||
+                    (held_freeze_ && held_freeze_->kind == core::FreezeKind::hard);
+  if (hard && !clear->hard) {
+    answer_error(client, make_error(Code::frozen,
+                                    "the freeze is hard; only KILL CLEAR HARD reason ends it"));
+    return true;
+  }
+  // What the store has ends in the store.
+  if (!held_freeze_ || last_freeze_.frozen()) return false;
   held_freeze_.reset();
   flags_.remove();
   answer_freeze(client, last_freeze_);

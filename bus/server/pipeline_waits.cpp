@@ -197,7 +197,7 @@ Error Pipeline::read_only_error() const {
 void Pipeline::lose_uncommitted() {
   for (const PendingKill& kill : std::exchange(pending_kills_, {})) {
     hold_freeze(kill.freeze);
-    static_cast<void>(answer_undurable(kill));
+    if (!kill.answered) static_cast<void>(answer_undurable(kill));
   }
   for (const auto& [id, client] : clients_) {
     client->replies.release(engine_.durable());
@@ -262,7 +262,9 @@ std::optional<int64_t> Pipeline::next_wakeup_ms() const {
   if (engine_.mode() == EngineMode::serving) {
     // A full batch waits for the disk, not for the clock.
     if (has_room(protocol::flag_write)) sooner(engine_.bus()->next_wakeup_ms());
-    for (const PendingKill& kill : pending_kills_) sooner(kill.since_ms + slow_kill_ms);
+    for (const PendingKill& kill : pending_kills_) {
+      if (!kill.answered) sooner(std::max(kill.since_ms + slow_kill_ms, now_.mono_ms + 1));
+    }
     // While nothing else wakes the loop, the flag files are looked at ten times a second.
     if (flags_.enabled()) sooner(now_.mono_ms + flag_look_ms);
   } else if (parked_ > 0) {

@@ -95,7 +95,7 @@ class KillDisk(unittest.TestCase):
         return [(one["id"], one["token"]) for one in map(as_map, rows)]
 
     def flags(self):
-        return sorted(name for name in os.listdir(self.bus.data) if name.startswith("KILL"))
+        return [name for name in ("KILL", "KILL_HARD") if os.path.lexists(os.path.join(self.bus.data, name))]
 
     def everything_answered_is_there(self):
         with Wire(self.bus.port) as wire:
@@ -268,8 +268,7 @@ class KillDisk(unittest.TestCase):
         self.start_on_a_faulty_disk()
         held = self.claims(2)
         self.fault(word)
-        if word != "hang":
-            self.assertFalse(self.push())
+        self.assertFalse(self.push())
         began = time.monotonic()
         said = as_map(self.call("KILL", *kill, "a drill"))
         self.assertLess(time.monotonic() - began, 10, "an operator knows within seconds")
@@ -299,6 +298,21 @@ class KillDisk(unittest.TestCase):
             self.no_fault()
             self.then_it_holds(held, kind)
 
+    def test_a_hard_freeze_stays_hard_while_nothing_can_be_written(self):
+        self.start_on_a_faulty_disk()
+        self.assertTrue(self.push())
+        stands = as_map(self.call("KILL", "HARD", "the real thing"))
+        self.fault("full")
+        with self.assertRaises(Closed):
+            self.call("PAUSE", "jobs")
+        self.assertEqual(as_map(self.call("KILL", "SET", "softer"))["freeze"], b"hard", "a soft one changes nothing")
+        self.assertEqual(self.status()["freeze"], b"hard")
+        self.assertIsInstance(self.call("KILL", "CLEAR", "not enough"), ErrorReply)
+        self.assertEqual(self.flags(), ["KILL", "KILL_HARD"])
+        self.no_fault()
+        harness.wait_until(self.frozen, what="a bus that serves again")
+        self.assertEqual(self.status(), stands)
+
     def test_kill_while_there_is_no_room(self):
         held = self.faulty_disk("full", "HARD")
         for _ in range(10):
@@ -306,40 +320,75 @@ class KillDisk(unittest.TestCase):
         self.no_fault()
         self.then_it_holds(held, b"hard")
 
-    def test_kill_that_a_failing_disk_could_not_keep_outlives_kill_9_by_its_flag(self):
-        """durable 0 says: while this process lives, or the flag file exists."""
-        for word in ("fail", "full"):
+    def test_kill_that_a_disk_could_not_keep_leaves_a_flag(self):
+        """What a KILL cannot commit acts through the flag file as well: an empty file will do, and one that was not synced."""
+        for word in ("full", "fail"):
             with self.subTest(fault=word):
                 self.faulty_disk(word, "HARD")
-                flagged = "KILL_HARD" in self.flags()
                 self.bus.kill()
                 self.no_fault()
                 self.bus.start(env=self.env)
-                if flagged:
-                    self.assertTrue(self.frozen())
-                    self.assertEqual(self.status()["freeze"], b"hard")
-                else:
-                    self.assertTrue(self.push())
+                self.assertTrue(self.frozen())
+                self.assertEqual(self.status()["freeze"], b"hard")
                 self.bus.close()
 
-    def test_kill_while_the_disk_hangs(self):
+    def test_kill_on_a_full_disk_leaves_a_flag(self):
+        self.start_on_a_small_disk()
+        self.fill_up()
+        self.kill_by_command("HARD", "the real thing")
+        self.bus.kill()
+        self.make_room()
+        self.bus.start()
+        self.assertTrue(self.frozen())
+        self.assertEqual(self.status()["freeze"], b"hard")
+
+    def hanging_disk(self, *kill):
+        """KILL behind a commit that hangs: answered, and nothing that comes later passes when the disk goes on."""
         self.start_on_a_faulty_disk()
         held = self.claims(2)
         self.fault("hang")
-        with Wire(self.bus.port) as before, Wire(self.bus.port) as after:
+        with Wire(self.bus.port) as before, Wire(self.bus.port) as killer, Wire(self.bus.port) as after:
             before.send("PUSH", "jobs", "before")
             time.sleep(0.1)  # so that it is what hangs
             began = time.monotonic()
-            said = as_map(self.call("KILL", "SET", "a drill"))
-            self.assertLess(time.monotonic() - began, 10)
-            self.assertEqual(said["durable"], 0)
-            after.send("PUSH", "jobs", "after")
-            self.assertEqual(self.call("PING"), "PONG")
-            self.no_fault()
+            killer.send("KILL", *kill, "a drill")
+            try:
+                with Wire(self.bus.port, timeout=5) as other:
+                    for _ in range(10):
+                        self.assertEqual(other.call("PING"), "PONG", "others are served")
+                        self.assertIn(b"uptime", other.call("INFO"))
+                        time.sleep(0.02)
+                said = as_map(killer.reply())
+                self.assertLess(time.monotonic() - began, 10)
+                self.assertEqual((said["freeze"], said["durable"]), (b"hard" if kill[0] == "HARD" else b"soft", 0))
+                after.send("PUSH", "jobs", "after")
+                self.assertEqual(self.call("PING"), "PONG")
+            finally:
+                self.no_fault()
             self.pushed.append(before.reply())
             self.assertIsInstance(self.pushed[-1], bytes)
             self.assertTrue(is_frozen(after.reply()))
-        self.then_it_holds(held, b"soft")
+        self.then_it_holds(held, b"hard" if kill[0] == "HARD" else b"soft")
+
+    def test_kill_set_while_the_disk_hangs(self):
+        self.hanging_disk("SET")
+
+    def test_kill_hard_while_the_disk_hangs(self):
+        self.hanging_disk("HARD")
+
+    def test_status_tells_of_a_kill_that_hangs(self):
+        """Whoever was told durable 0 is not told later that nothing stands."""
+        self.start_on_a_faulty_disk()
+        self.assertTrue(self.push())
+        self.fault("hang")
+        try:
+            said = as_map(self.call("KILL", "SET", "a drill"))
+            self.assertEqual((said["freeze"], said["durable"]), (b"soft", 0))
+            self.assertEqual(self.status(), said)
+        finally:
+            self.no_fault()
+        harness.wait_until(lambda: self.status()["durable"] == 1, what="a durable freeze")
+        self.assertEqual(self.status()["freeze"], b"soft")
 
     def test_touch_while_the_disk_hangs(self):
         self.start_on_a_faulty_disk()

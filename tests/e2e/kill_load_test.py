@@ -13,7 +13,7 @@ from wire import ErrorReply, Wire, as_map, encode
 CLIENTS = 32
 FLIPS = 1000 if os.environ.get("PAWL_SOAK") else 100
 BACKLOG = 2000  # messages; more are not pushed before some are acknowledged
-NEWEST = 20  # answers of a kind that must have come before the switch is flipped again
+NEWEST = 10  # answers of a kind that must have come before the switch is flipped again
 
 # When a command was sent and answered (nanoseconds of the monotonic clock), and whether it was refused.
 Asked = collections.namedtuple("Asked", "sent answered refused")
@@ -143,7 +143,7 @@ class KillLoad(FreezeTest):
 
     def test_touch_in_the_middle_of_a_long_pipeline(self):
         """What is on its way may pass or not, but from the first refusal on nothing passes, and nothing that was sent later."""
-        before, after = 30_000, 2000
+        before, after = 15_000, 1000
         raw = [encode("PUSH", "jobs", str(n)) for n in range(before + after)]
         for n in range(3):
             with self.connect() as pusher:
@@ -183,7 +183,7 @@ class KillLoad(FreezeTest):
         sets, clears = self.switches()
         frozen = []  # (since, until): everything sent and answered within must have been refused
         free = []  # and within these, must have passed
-        with Load(self.bus.port, 20, 12) as load:
+        with Load(self.bus.port, 12, 8) as load:
             cleared = time.monotonic_ns()
             for n in range(FLIPS):
                 load.sees("passed")
