@@ -84,8 +84,7 @@ bool Account::configure(const std::vector<core::QuotaConfig>& file, int64_t wall
       cap->retired_ms = 0;
     }
   }
-  expire(wall_ms);
-  return news;
+  return expire(wall_ms) || news;
 }
 
 Cap& Account::set(const core::QuotaConfig& quota, int64_t wall_ms) {
@@ -98,7 +97,8 @@ Cap& Account::set(const core::QuotaConfig& quota, int64_t wall_ms) {
   return *cap;
 }
 
-void Account::expire(int64_t wall_ms) {
+bool Account::expire(int64_t wall_ms) {
+  const size_t before = caps.size();
   caps.erase(std::remove_if(caps.begin(), caps.end(),
                             [&](const Cap& cap) {
                               return !cap.in_force() && (wall_ms >= cap.retired_ms + cap.config.per_ms ||
@@ -106,6 +106,7 @@ void Account::expire(int64_t wall_ms) {
                             }),
              caps.end());
   sum_up();
+  return caps.size() != before;
 }
 
 void Account::sum_up() {

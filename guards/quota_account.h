@@ -87,8 +87,8 @@ class Account {
   void charge(core::QuotaKind what, uint64_t amount, int64_t wall_ms);
   Wide load(const Cap& cap, int64_t wall_ms) const;  // used and reserved
   int64_t percent(const Cap& cap, int64_t wall_ms) const;
-  // Retired caps that have nothing left to say go.
-  void expire(int64_t wall_ms);
+  // Retired caps that have nothing left to say go. True: there were some.
+  bool expire(int64_t wall_ms);
   // Nothing to be kept in a row.
   bool vacant() const;
   void forget_reserved() { reserved_ = {}; }

@@ -343,8 +343,9 @@ void QuotaBreaker::check(Account& account, std::string_view name, core::Desk& de
     if (refused != 0) {
       if (cap.tripped != refused) changed(account, name);
       cap.tripped = refused;
-    } else if (cap.tripped != 0 && load + cap.tripped <= cap.config.cap &&
-               clocks.bus_ms >= cap.refused_ms + calm_ms(cap)) {
+    }
+    const bool fits = load + cap.tripped <= cap.config.cap;
+    if (cap.tripped != 0 && fits && clocks.bus_ms >= cap.refused_ms + calm_ms(cap)) {
       cap.tripped = 0;
       changed(account, name);
       desk.chronicle("quota.rearm", fields_of(name, account, cap, clocks.wall_ms));
