@@ -36,12 +36,12 @@ struct Circuit {
   static constexpr uint32_t unsure_max = 4;
 
   CircuitState state = CircuitState::closed;
-  int64_t since_ms = 0;     // open since, or half open since
-  int64_t cooldown_ms = 0;  // how long it stays open this time
-  int64_t probe_ms = 0;     // when the probe that is out was granted; 0: none is
-  uint32_t unsure = 0;      // probes since it became half open
-  uint32_t failures = 0;    // that opened it, and failed probes since
-  bool crashes = false;     // among what opened it
+  int64_t since_ms = 0;            // open since, or half open since
+  int64_t cooldown_ms = 0;         // how long it stays open this time
+  int64_t probe_ms = 0;            // when the probe that is out was granted; 0: none is
+  uint32_t unsure = 0;             // probes since it became half open
+  uint32_t failures = 0;           // that opened it, and failed probes since
+  bool crashes = false;            // among what opened it
   std::vector<uint64_t> suspects;  // sequences of messages
   std::string reason;              // for a person: why it is not closed
 

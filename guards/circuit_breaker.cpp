@@ -105,8 +105,7 @@ void CircuitBreaker::configured(core::Desk& desk) { read_config(desk); }
 
 // ---- Claims ---------------------------------------------------------------------
 
-core::Verdict CircuitBreaker::admit_claim(const core::Candidate& candidate,
-                                          const core::Desk& desk) const {
+core::Verdict CircuitBreaker::admit_claim(const core::Candidate& candidate, const core::Desk& desk) const {
   if (quiet()) return core::Verdict::allow();
   const int64_t now_ms = candidate.clocks.bus_ms;
   // Of several the one that holds longest; nobody knows how long a probe takes.
@@ -114,9 +113,10 @@ core::Verdict CircuitBreaker::admit_claim(const core::Candidate& candidate,
   const Circuit* holds = nullptr;
   each_of(candidate.role, [&](Named named, const Circuit& circuit) {
     if (circuit.wants_probe(now_ms)) return;
-    const bool longer = holds == nullptr || (holds->state == CircuitState::open &&
-                                             (circuit.state == CircuitState::half_open ||
-                                              circuit.cooled_at_ms() > holds->cooled_at_ms()));
+    const bool longer =
+        holds == nullptr ||
+        (holds->state == CircuitState::open &&
+         (circuit.state == CircuitState::half_open || circuit.cooled_at_ms() > holds->cooled_at_ms()));
     if (!longer) return;
     worst = named;
     holds = &circuit;
@@ -182,9 +182,8 @@ std::vector<CircuitBreaker::Named> CircuitBreaker::probe_of(const core::Ending& 
 }
 
 OutageFailure CircuitBreaker::failure_of(const core::Ending& ending, const core::Desk& desk) const {
-  return {desk.clocks().bus_ms,          ending.message,
-          ending.delivery,               std::string(ending.role.name),
-          ending.role.counts->done, ending.error_class == ErrorClass::crash};
+  return {desk.clocks().bus_ms,          ending.message,           ending.delivery,
+          std::string(ending.role.name), ending.role.counts->done, ending.error_class == ErrorClass::crash};
 }
 
 bool CircuitBreaker::makes_outage(Named named, const core::Ending& ending, const core::Desk& desk) const {
@@ -196,9 +195,7 @@ bool CircuitBreaker::makes_outage(Named named, const core::Ending& ending, const
 
 core::Ruling CircuitBreaker::judge(const core::Ending& ending, const core::Desk& desk) const {
   if (!is_outage_failure(ending)) return {};
-  const auto unspent = [](const std::string& why) {
-    return core::Ruling{false, false, "not spent: " + why};
-  };
+  const auto unspent = [](const std::string& why) { return core::Ruling{false, false, "not spent: " + why}; };
   const bool crash = ending.error_class == ErrorClass::crash;
   const std::vector<Named> tried = probe_of(ending);
   for (const Named named : counts_for(ending)) {
@@ -322,8 +319,7 @@ void CircuitBreaker::settle_probe(Named named, const core::Ending& ending, core:
 
 // ---- Changes --------------------------------------------------------------------
 
-bool CircuitBreaker::open_dependency(std::string_view dependency, std::string_view reason,
-                                     core::Desk& desk) {
+bool CircuitBreaker::open_dependency(std::string_view dependency, std::string_view reason, core::Desk& desk) {
   const auto known = needed_.find(dependency);
   if (known == needed_.end()) return false;
   const Named named{of_dependency, *known};
@@ -435,9 +431,10 @@ void CircuitBreaker::tidy(core::Desk& desk) {
   }
   for (const std::string& text : gone) {
     const Named named = *parse(text);
-    Circuit& circuit = *find(named);
-    const CircuitState before = std::exchange(circuit.state, CircuitState::closed);
-    store(named, before, {{"reason", "nothing refers to it any more"}}, desk);
+    desk.erase(std::string(rows) + text);
+    desk.chronicle("breaker.drop", {{"circuit", text}, {"reason", "no role refers to it any more"}});
+    wake(named, desk);
+    circuits_[named.kind].erase(std::string(named.name));
   }
 }
 

@@ -85,8 +85,8 @@ class CircuitBreaker final : public Guard {
   void read_config(const core::Desk& desk);
   void tidy(core::Desk& desk);
 
-  std::array<Circuits, 2> circuits_;  // not closed, by kind
-  std::array<Windows, 2> windows_;    // of closed circuits, by kind
+  std::array<Circuits, 2> circuits_;           // not closed, by kind
+  std::array<Windows, 2> windows_;             // of closed circuits, by kind
   std::set<std::string, std::less<>> needed_;  // by a role of the config
   std::set<std::string> unproven_;  // circuits whose probe no live claim has claimed to be, while opening
   int64_t next_ms_ = INT64_MAX;     // bus time of the next half-open circuit

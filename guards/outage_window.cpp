@@ -32,8 +32,8 @@ bool OutageWindow::makes_outage(const OutageFailure& next, const core::Desk& des
   const uint64_t sequence = next.message.sequence;
   const auto before = by_message_.find(sequence);
   const auto old_ones = old_by_message.find(sequence);
-  const bool counted = before != by_message_.end() &&
-                       (old_ones == old_by_message.end() || old_ones->second < before->second);
+  const bool counted =
+      before != by_message_.end() && (old_ones == old_by_message.end() || old_ones->second < before->second);
   const size_t messages = by_message_.size() - gone + (counted ? 0 : 1);
   if (messages < config.outage_messages) return false;
   uint64_t done = 0;

@@ -36,8 +36,8 @@ class OutageWindow {
  private:
   void drop_oldest();
 
-  std::deque<OutageFailure> failures_;       // oldest first
-  std::map<uint64_t, size_t> by_message_;    // how many, by sequence
+  std::deque<OutageFailure> failures_;     // oldest first
+  std::map<uint64_t, size_t> by_message_;  // how many, by sequence
   // By role: `done` of its failures, oldest first.
   std::map<std::string, std::deque<uint64_t>, std::less<>> by_role_;
 };

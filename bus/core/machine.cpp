@@ -140,8 +140,10 @@ void Machine::begin_turn(Instant now) {
     head_.lease_ms += PAWL_FAULT(lease_time_uncapped) ? step : std::min(step, limits::clock_step_ms_max);
   }
   head_.wall_ms = PAWL_FAULT(wall_runs_back) ? now.wall_ms : std::max(head_.wall_ms, now.wall_ms);
-  const bool depends = !claims_.empty() || next_due_bus_ms_ != INT64_MAX || next_ended_ms_ != INT64_MAX;
-  if (depends && mono_ms_ - clocks_saved_mono_ms_ >= limits::clock_persist_ms) clocks_due_ = true;
+  if (mono_ms_ - clocks_saved_mono_ms_ < limits::clock_persist_ms) return;
+  const bool depends = !claims_.empty() || next_due_bus_ms_ != INT64_MAX || next_ended_ms_ != INT64_MAX ||
+                       gate_.next_wakeup_ms().has_value();
+  if (depends) clocks_due_ = true;
 }
 
 RoleState* Machine::find_role(std::string_view name) {

@@ -179,7 +179,8 @@ TEST_CASE("breaker: whom dependency_down blames") {
     for (uint64_t message = 1; message <= 3; ++message) {
       CHECK(kit.fail(row.role, message, ErrorClass::dependency_down, row.text).spend == (message < 3));
     }
-    for (const char* circuit : {"role:mail", "role:plain", "needs:smtp", "needs:paper", "needs:nobody-knows"}) {
+    for (const char* circuit :
+         {"role:mail", "role:plain", "needs:smtp", "needs:paper", "needs:nobody-knows"}) {
       INFO(circuit);
       const bool open = std::string(circuit) == row.opens || std::string(circuit) == row.opens_too;
       CHECK(kit.state(circuit) == (open ? "open" : "closed"));
@@ -187,7 +188,8 @@ TEST_CASE("breaker: whom dependency_down blames") {
   }
   // Other classes blame nobody.
   BreakerKit kit;
-  for (uint64_t message = 1; message <= 3; ++message) kit.fail("mail", message, ErrorClass::timeout, "smtp: x");
+  for (uint64_t message = 1; message <= 3; ++message)
+    kit.fail("mail", message, ErrorClass::timeout, "smtp: x");
   CHECK(kit.state("role:mail") == "open");
   CHECK(kit.state("needs:smtp") == "closed");
 }
@@ -295,7 +297,7 @@ TEST_CASE("breaker: what is not configured any more is let go") {
   kit.breaker.configured(kit.desk);
   kit.breaker.tick(kit.desk);
   CHECK(kit.state("needs:paper") == "closed");
-  CHECK(kit.newest("breaker.close").field("circuit") == "needs:paper");
+  CHECK(kit.newest("breaker.drop").field("circuit") == "needs:paper");
   CHECK(kit.state("needs:smtp") == "open");
   CHECK(kit.state("role:plain") == "open");
   // A role that was dropped.

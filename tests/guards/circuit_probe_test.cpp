@@ -79,7 +79,12 @@ TEST_CASE("probe: how its end counts") {
       {"of another one", failed(ErrorClass::dependency_down, "paper: x"), "open", "half_open", false, false},
       {"names it", failed(ErrorClass::dependency_down, "smtp: x"), "open", "open", false, false},
       {"crash", failed(ErrorClass::crash), "half_open", "half_open", true, true},
-      {"lapse", {Outcome::lapsed, ErrorClass::lease_expired, "x", false}, "half_open", "half_open", true, true},
+      {"lapse",
+       {Outcome::lapsed, ErrorClass::lease_expired, "x", false},
+       "half_open",
+       "half_open",
+       true,
+       true},
       {"bad_input", failed(ErrorClass::bad_input), "half_open", "half_open", true, true},
       {"out_of_memory", failed(ErrorClass::out_of_memory), "half_open", "half_open", true, true},
       {"quota", failed(ErrorClass::quota), "half_open", "half_open", true, true},
@@ -278,11 +283,16 @@ TEST_CASE("probe: a damaged row is no circuit to go on with") {
     bool opens;
   };
   const std::vector<Row> rows = {
-      {"breaker/role:plain", row, true},       {"breaker/needs:x", row, true},
-      {"breaker/role:plain", "", false},       {"breaker/role:plain", row.substr(0, row.size() - 1), false},
-      {"breaker/role:plain", row + " ", false}, {"breaker/roll:plain", row, false},
-      {"breaker/role:", row, false},           {"breaker/", row, false},
-      {"breaker/role:a b", row, false},        {"other/role:a b", "no row of the breaker's", true},
+      {"breaker/role:plain", row, true},
+      {"breaker/needs:x", row, true},
+      {"breaker/role:plain", "", false},
+      {"breaker/role:plain", row.substr(0, row.size() - 1), false},
+      {"breaker/role:plain", row + " ", false},
+      {"breaker/roll:plain", row, false},
+      {"breaker/role:", row, false},
+      {"breaker/", row, false},
+      {"breaker/role:a b", row, false},
+      {"other/role:a b", "no row of the breaker's", true},
   };
   for (const Row& one : rows) {
     INFO(one.key << ": " << one.value.size() << " bytes");

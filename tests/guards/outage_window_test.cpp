@@ -67,7 +67,7 @@ TEST_CASE("window: failures are an outage only where they are half of what ends"
     bool outage;
   };
   const std::vector<Row> rows = {
-      {1'000'000, 0, 50, true}, {0, 3, 50, true},   {0, 4, 50, false}, {0, 1, 75, true},
+      {1'000'000, 0, 50, true}, {0, 3, 50, true},   {0, 4, 50, false},  {0, 1, 75, true},
       {0, 2, 75, false},        {0, 0, 100, true},  {0, 1, 100, false}, {0, 1'000'000, 0, true},
       {0, 297, 1, true},        {0, 298, 1, false}, {0, 1, 999, false},
   };
@@ -149,7 +149,8 @@ bool counted(const std::vector<OutageFailure>& all, const FakeDesk& desk) {
   }
   uint64_t done = 0;
   for (const auto& [role, was] : before) done += desk.roles.at(role).counts.done - was;
-  return messages.size() >= config.outage_messages && failures * 100 >= (failures + done) * config.outage_percent;
+  return messages.size() >= config.outage_messages &&
+         failures * 100 >= (failures + done) * config.outage_percent;
 }
 
 TEST_CASE("window: agrees with counting everything, whatever comes") {
