@@ -193,23 +193,4 @@ TEST_CASE("reload: a long list of changes is answered whole and chronicled in pa
   CHECK(events.find(" more") != std::string::npos);
 }
 
-TEST_CASE("shed: a full backlog is BUSY on the wire, and passes by itself") {
-  core::BusConfig config;
-  config.roles["r"].backlog_max = 2;
-  ServerFixture server({}, config);
-  RawClient client = server.client();
-  CHECK(client.ask({"PUSH", "r", "x"}).size() == 16);
-  CHECK(begins(client.ask({"MPUSH", "r", "x", "x"}), "-BUSY role r has a backlog of 1 messages"));
-  CHECK(client.ask({"PUSH", "r", "x"}).size() == 16);
-  const std::string refused = client.ask({"PUSH", "r", "x", "PRIORITY", "9"});
-  CHECK(begins(refused, "-BUSY role r has a backlog of 2 messages, the cap is 2;"));
-  CHECK(refused.ends_with(" retry-after-ms=1000"));
-  CHECK(client.ask({"PUSH", "other", "x"}).size() == 16);
-  const std::string claim = client.ask({"CLAIM", "d", "r"});
-  CHECK(client.ask({"PUSH", "r", "x"}).size() == 16);
-  CHECK(begins(client.ask({"PUSH", "r", "x"}), "-BUSY"));
-  // What is in flight ends, and a retry comes back over the cap.
-  CHECK(begins(client.ask({"FAIL", field(claim, "id"), field(claim, "token"), "transient", "x"}), "["));
-}
-
 }  // namespace pawl::test
