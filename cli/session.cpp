@@ -119,7 +119,14 @@ int Session::fail(int code, std::string_view text) {
   return code;
 }
 
-int Session::fail(const Error& answered) { return fail(exit_code_of(answered.code), error_line(answered)); }
+int Session::fail(const Error& answered) {
+  std::string text = error_line(answered);
+  if (answered.code == Code::noauth) {
+    text +=
+        "; the url says who you are: PAWL_URL=tcp://user:password@host:port, or unix://user:password@/path";
+  }
+  return fail(exit_code_of(answered.code), text);
+}
 
 int Session::unreachable(const Error& error) {
   if (error.code != Code::err) return fail(error);  // a refused password

@@ -14,6 +14,23 @@ constexpr int64_t watch_every_ms = 2000;
 constexpr size_t groups_shown_max = 10;
 constexpr size_t error_columns = 50;
 
+// A user who may see some roles is asked to name them: then theirs, one after the other.
+std::optional<client::Reply> ask_dead_groups(Session* session, const client::Reply& roles) {
+  client::Client* bus = session->bus();
+  if (bus == nullptr) return std::nullopt;
+  const auto all = bus->call({"DEAD", "GROUPS"});
+  if (!all || !all->is_error() || all->error().code != Code::denied) return session->ask({"DEAD", "GROUPS"});
+  std::vector<client::Reply> groups;
+  for (const client::Reply& role : roles.items) {
+    const client::Reply* name = role.field("role");
+    if (name == nullptr) continue;
+    auto some = session->ask({"DEAD", "GROUPS", "ROLE", name->as_text()});
+    if (!some) return std::nullopt;
+    for (client::Reply& group : some->items) groups.push_back(std::move(group));
+  }
+  return client::Reply::make_array(std::move(groups));
+}
+
 // "name:value" lines of INFO; section titles and blank lines are skipped.
 Json info_to_json(const std::string& text) {
   Json info = Json(Json::Object());
@@ -76,7 +93,7 @@ std::optional<Fleet> ask_fleet(Session* session) {
   if (!freeze) return std::nullopt;
   const auto roles = session->ask({"ROLES"});
   if (!roles) return std::nullopt;
-  const auto dead = session->ask({"DEAD", "GROUPS"});
+  const auto dead = ask_dead_groups(session, *roles);
   if (!dead) return std::nullopt;
   // A bus without quotas answers an error; the screen is worth having all the same.
   const auto quotas = session->try_ask({"QUOTA", "GET"}, session->timeouts());

@@ -189,23 +189,28 @@ TEST_CASE("client: more than the sockets hold, both ways, without standing still
 
 TEST_CASE("client: a password is sent first, and its refusal is told apart") {
   struct Row {
+    const char* user;
     const char* answer;
     bool ok;
     pawl::Code code;
   };
-  const Row rows[] = {{"+OK\r\n", true, pawl::Code::err},
-                      {"-NOAUTH wrong password\r\n", false, pawl::Code::noauth},
-                      {"-DENIED not you\r\n", false, pawl::Code::denied},
-                      {"-WRONGPASS no\r\n", false, pawl::Code::noauth}};
+  const Row rows[] = {{"", "+OK\r\n", true, pawl::Code::err},
+                      {"ann", "+OK\r\n", true, pawl::Code::err},
+                      {"", "-NOAUTH wrong password\r\n", false, pawl::Code::noauth},
+                      {"ann", "-DENIED not you\r\n", false, pawl::Code::denied},
+                      {"", "-WRONGPASS no\r\n", false, pawl::Code::noauth}};
   for (const Row& row : rows) {
     std::string heard;
-    const std::string expected = "*2\r\n$4\r\nAUTH\r\n$2\r\npw\r\n";
+    const bool named = row.user[0] != '\0';
+    const std::string expected =
+        named ? "*3\r\n$4\r\nAUTH\r\n$3\r\nann\r\n$2\r\npw\r\n" : "*2\r\n$4\r\nAUTH\r\n$2\r\npw\r\n";
     {
       Peer peer([&](int fd) {
         heard = hear(fd, expected.size());
         say(fd, row.answer);
       });
       Endpoint endpoint = peer.endpoint;
+      endpoint.user = row.user;
       endpoint.password = "pw";
       auto client = Client::connect(endpoint);
       CHECK(client.ok() == row.ok);
