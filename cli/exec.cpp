@@ -38,16 +38,23 @@ void print_summary(Session* session, const ExecCounts& counts, int64_t took_ms) 
     document.set("failed", counts.failed);
     document.set("cancelled", counts.cancelled);
     document.set("released", counts.released);
+    document.set("unreported", counts.unreported);
     return session->out.document(document);
   }
-  if (counts.handled + counts.failed + counts.cancelled + counts.released == 0) {
+  if (counts.handled + counts.failed + counts.cancelled + counts.released + counts.unreported == 0) {
     return session->out.talk("nothing came");
   }
   std::string text = format_count(counts.handled) + " handled";
   if (counts.failed > 0) text += ", " + format_count(counts.failed) + " failed";
   if (counts.cancelled > 0) text += ", " + format_count(counts.cancelled) + " cancelled";
   if (counts.released > 0) text += ", " + format_count(counts.released) + " given back";
+  if (counts.unreported > 0) text += ", " + format_count(counts.unreported) + " not reported";
   session->out.talk(text + " in " + format_span(took_ms));
+}
+
+OnFreeze on_freeze_of(const std::string& word) {
+  if (word == "terminate") return OnFreeze::terminate;
+  return word == "finish" ? OnFreeze::finish : OnFreeze::pause;
 }
 
 }  // namespace
@@ -64,6 +71,7 @@ int run_exec(Session* session) {
   options.lease_ms = arguments.number("lease");
   options.timeout_ms = arguments.number("timeout");
   options.reconnect_ms = arguments.number("reconnect").value_or(options.reconnect_ms);
+  options.on_freeze = on_freeze_of(arguments.text("on-freeze").value_or("pause"));
   const int64_t jobs = arguments.number("jobs").value_or(1);
   if (jobs > jobs_max) return session->fail(exit_usage, "--jobs is at most " + std::to_string(jobs_max));
   options.jobs = static_cast<size_t>(jobs);

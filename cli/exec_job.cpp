@@ -1,6 +1,7 @@
 #include "cli/exec_job.h"
 
 #include "cli/json.h"
+#include "cli/kill_flags.h"
 #include "cli/outcome.h"
 #include "cli/shapes.h"
 #include "cli/values.h"
@@ -33,16 +34,6 @@ client::Command ack_command(const ExecJob& job, std::string result) {
   return command;
 }
 
-// The bus's directory is known when its socket is in it.
-std::string kill_file(const client::Endpoint& endpoint) {
-  constexpr std::string_view socket_name = "/pawl.sock";
-  const std::string& path = endpoint.path;
-  if (path.size() <= socket_name.size()) return {};
-  const size_t at = path.size() - socket_name.size();
-  return path.compare(at, socket_name.size(), socket_name) == 0 ? path.substr(0, at) + "/KILL"
-                                                                : std::string();
-}
-
 }  // namespace
 
 Result<runner::HandlerSpec> handler_spec(const client::Reply& claim, const ExecOptions& options,
@@ -68,8 +59,8 @@ Result<runner::HandlerSpec> handler_spec(const client::Reply& claim, const ExecO
                       "PAWL_ATTEMPT=" + claim.text_of("attempt"),
                       "PAWL_DEADLINE=" + std::to_string(deadline),
                       "PAWL_HEADERS=" + header_object};
-  if (const std::string file = kill_file(endpoint); !file.empty()) {
-    spec.environment.push_back("PAWL_KILL_FILE=" + file);
+  if (const std::string folder = folder_of(endpoint); !folder.empty()) {
+    spec.environment.push_back("PAWL_KILL_FILE=" + folder + "/KILL");
   }
   return spec;
 }
@@ -89,6 +80,14 @@ client::Command extend_command(const ExecJob& job, const ExecOptions& options) {
   return command;
 }
 
+client::Command release_command(const ExecJob& job) {
+  return {"RELEASE", job.id, job.token, "DELAY", "0"};
+}
+
+client::Command cancelled_command(const ExecJob& job) {
+  return {"FAIL", job.id, job.token, "cancelled", "cancelled before it began"};
+}
+
 void prepare_settle(ExecJob* job, const runner::HandlerResult& ended, const ExecOptions& options) {
   Outcome outcome = outcome_of(ended, job->report, options.timeout_ms.value_or(0));
   if (outcome.ok) {
@@ -100,7 +99,7 @@ void prepare_settle(ExecJob* job, const runner::HandlerResult& ended, const Exec
   }
   if (job->told_to_stop && !job->cancelled) {
     job->ending = ExecJob::Ending::released;
-    job->settle = client::Command{"RELEASE", job->id, job->token, "DELAY", "0"};
+    job->settle = release_command(*job);
     return;
   }
   job->ending = job->cancelled ? ExecJob::Ending::cancelled : ExecJob::Ending::failed;

@@ -18,7 +18,8 @@ struct ExecJob {
   std::string token;
   std::string role;
   std::string delivery;
-  std::unique_ptr<runner::Handler> handler;  // null once it ended
+  std::optional<client::Reply> held_claim;   // not begun yet: the fleet is frozen
+  std::unique_ptr<runner::Handler> handler;  // null before it began and once it ended
   HandlerReport report;
   bool report_is_news = false;  // progress that the bus has not seen
   bool bad_report_said = false;
@@ -31,7 +32,7 @@ struct ExecJob {
   bool extend_in_flight = false;
   bool lost = false;
   bool cancelled = false;
-  bool told_to_stop = false;  // by our own shutdown
+  bool told_to_stop = false;  // by our own shutdown, or for a freeze
 
   // The report of its end.
   std::optional<client::Command> settle;
@@ -45,6 +46,9 @@ struct ExecJob {
   bool settled = false;
 };
 
+// What a freeze of scope all does to what runs.
+enum class OnFreeze : uint8_t { pause, terminate, finish };
+
 struct ExecOptions {
   std::vector<std::string> roles;
   std::vector<std::string> command;
@@ -56,6 +60,7 @@ struct ExecOptions {
   std::optional<int64_t> lease_ms;
   std::optional<int64_t> timeout_ms;
   int64_t reconnect_ms = 60'000;
+  OnFreeze on_freeze = OnFreeze::pause;
 };
 
 // What the handler of `claim` (a map of CLAIM) gets: command, payload, environment.
@@ -65,6 +70,11 @@ Result<runner::HandlerSpec> handler_spec(const client::Reply& claim, const ExecO
 
 // EXTEND for a running job, with what it reported so far.
 client::Command extend_command(const ExecJob& job, const ExecOptions& options);
+
+// Gives the message back, unspent and at once.
+client::Command release_command(const ExecJob& job);
+// FAIL for a message that was cancelled.
+client::Command cancelled_command(const ExecJob& job);
 
 // Decides how the message ends now that the handler did, and makes ACK, FAIL or RELEASE.
 void prepare_settle(ExecJob* job, const runner::HandlerResult& ended, const ExecOptions& options);

@@ -12,41 +12,7 @@
 namespace pawl::cli {
 namespace {
 
-constexpr int64_t claim_wait_service_ms = 30'000;
-constexpr int64_t drain_wait_first_ms = 25;  // grows, so that the end is seen soon and waiting costs little
-constexpr int64_t drain_wait_last_ms = 1000;
 constexpr int64_t shutdown_patience_ms = 1000;  // for a claim that may be on its way
-constexpr int64_t hold_least_ms = 100;
-constexpr int64_t hold_most_ms = 5000;
-constexpr int64_t hold_default_ms = 1000;
-
-bool passes_by_itself(Code code) {
-  switch (code) {
-    case Code::frozen:
-    case Code::quota:
-    case Code::paused:
-    case Code::open:
-    case Code::busy:
-    case Code::readonly:
-    case Code::notleader:
-      return true;
-    case Code::err:
-    case Code::lost:
-    case Code::state:
-    case Code::notfound:
-    case Code::badarg:
-    case Code::toobig:
-    case Code::noauth:
-    case Code::denied:
-    case Code::execabort:
-      return false;
-  }
-  return false;
-}
-
-int64_t hold_of(const Error& error) {
-  return std::clamp(error.retry_after_ms.value_or(hold_default_ms), hold_least_ms, hold_most_ms);
-}
 
 }  // namespace
 
@@ -57,7 +23,8 @@ ExecLoop::ExecLoop(ExecOptions options, const client::Endpoint& endpoint, client
       out_(out),
       signal_fd_(signal_fd),
       claims_(endpoint, timeouts),
-      reports_(endpoint, timeouts) {}
+      reports_(endpoint, timeouts),
+      watch_(endpoint, timeouts) {}
 
 int ExecLoop::run() {
   int64_t now = steady_now_ms();
@@ -85,6 +52,7 @@ int ExecLoop::run() {
     reports_.pump(now);
     pump_jobs(now);
     watch_links(now);
+    watch_freeze(now);
     jobs_.remove_if([](const auto& job) { return job->settled; });
     show_progress();
   }
@@ -106,10 +74,12 @@ void ExecLoop::wait_for_something(int64_t now) {
   polls.push_back({signal_fd_, POLLIN, 0});
   claims_.add_polls(&polls, &wake);
   reports_.add_polls(&polls, &wake);
+  watch_.add_polls(&polls, &wake, !jobs_.empty());
   if (!claim_in_flight_ && claims_.up() && claim_at_ms_ > now) wake = std::min(wake, claim_at_ms_);
+  if (options_.once && !taken_once_ && once_until_ms_ > now) wake = std::min(wake, once_until_ms_);
   for (const auto& job : jobs_) {
-    if (job->handler) {
-      job->handler->add_polls(&polls, &wake);
+    if (job->handler) job->handler->add_polls(&polls, &wake);
+    if (job->handler || job->held_claim) {
       const bool extends = reports_.up() && !job->extend_in_flight && !job->lost;
       if (extends) wake = std::min(wake, job->extend_at_ms);
     } else if (reports_.up() && !job->settle_in_flight && !job->extend_in_flight) {
@@ -140,9 +110,14 @@ void ExecLoop::begin_shutdown() {
   claims_.close_gently(now, shutdown_patience_ms);
   if (claims_.idle()) claim_in_flight_ = false;
   for (const auto& job : jobs_) {
-    if (!job->handler) continue;
-    job->told_to_stop = true;
-    job->handler->terminate(now);
+    if (job->handler) {
+      job->told_to_stop = true;
+      job->handler->terminate(now);
+    } else if (job->held_claim) {
+      job->held_claim.reset();
+      refuse(job.get(), release_command(*job), ExecJob::Ending::released);
+    }
+    job->settle_at_ms = now;  // what a freeze holds up is tried once more, and left behind
   }
   if (any_running()) out_->talk("stopping: waiting for what runs to end (again: kill it)");
 }
@@ -183,145 +158,17 @@ void ExecLoop::show_progress() {
   if (!out_->stderr_is_terminal()) return;
   std::string text = format_count(counts_.handled) + " handled";
   if (counts_.failed > 0) text += ", " + format_count(counts_.failed) + " failed";
-  out_->progress(text + ", " + std::to_string(jobs_.size()) + " running");
+  out_->progress(text + ", " + std::to_string(jobs_.size()) + (frozen_ ? " in a freeze" : " running"));
 }
 
 int ExecLoop::exit_code() const {
   if (stop_code_ != 0) return stop_code_;
   if (gave_up_) return exit_unreachable;
+  if (counts_.unreported > 0) return exit_frozen;
   if (counts_.failed > 0) return exit_failed;
+  // It waited for its one message, and what held that back did not pass in time.
+  if (options_.once && !taken_once_ && held_code_ != 0 && !shutting_down_) return held_code_;
   return counts_.handled + counts_.cancelled > 0 ? exit_ok : exit_nothing;
-}
-
-// ---- claiming
-
-bool ExecLoop::may_claim(int64_t now) const {
-  if (shutting_down_ || stop_code_ != 0 || drained_ || claim_in_flight_ || depth_asked_ > 0) return false;
-  if (options_.once && taken_once_) return false;
-  // Not without the connection that keeps claims alive.
-  return claims_.up() && reports_.up() && now >= claim_at_ms_ && jobs_.size() < options_.jobs;
-}
-
-void ExecLoop::claim(int64_t now) {
-  const size_t free = options_.once ? 1 : std::min<size_t>(options_.jobs - jobs_.size(), 1000);
-  int64_t wait = claim_wait_service_ms;
-  if (options_.once) wait = std::max<int64_t>(0, once_until_ms_ - now);
-  if (options_.drain) wait = claim_wait_ms_;
-  client::Command command = {"CLAIM", options_.daemon};
-  command.insert(command.end(), options_.roles.begin(), options_.roles.end());
-  command.insert(command.end(), {"COUNT", std::to_string(free)});
-  if (wait > 0) command.insert(command.end(), {"WAIT", std::to_string(wait)});
-  if (options_.lease_ms) command.insert(command.end(), {"LEASE", std::to_string(*options_.lease_ms)});
-  claim_in_flight_ = true;
-  claim_at_ms_ = now;
-  claims_.ask(command, wait, now, [this](const client::Reply* reply) {
-    claim_in_flight_ = false;
-    if (!reply) {
-      claim_at_ms_ = 0;  // a claim whose reply never left is released by the bus: ask again
-    } else if (reply->is_error()) {
-      on_claim_error(reply->error());
-    } else {
-      on_claims(*reply);
-    }
-  });
-}
-
-void ExecLoop::on_claim_error(const Error& error) {
-  if (shutting_down_) return;
-  const int64_t now = steady_now_ms();
-  const bool waits = passes_by_itself(error.code) && (!options_.once || now < once_until_ms_);
-  if (!waits) {
-    out_->error(error_line(error));
-    stop_code_ = exit_code_of(error.code);
-    return;
-  }
-  const std::string key = std::string(code_name(error.code)) + error.text;
-  if (key != held_by_) out_->talk(error_line(error) + "; waiting");
-  held_by_ = key;
-  claim_at_ms_ = now + hold_of(error);
-}
-
-void ExecLoop::on_claims(const client::Reply& reply) {
-  if (!reply.items.empty()) {
-    held_by_.clear();
-    claim_wait_ms_ = 0;
-    for (const client::Reply& one : reply.items) take(one);
-    return;
-  }
-  const int64_t now = steady_now_ms();
-  claim_wait_ms_ = std::clamp(claim_wait_ms_ * 2, drain_wait_first_ms, drain_wait_last_ms);
-  if (options_.drain && jobs_.empty() && !shutting_down_) ask_depth(now);
-}
-
-// Nothing could be claimed and nothing runs here: is there anything still to come?
-void ExecLoop::ask_depth(int64_t now) {
-  if (!reports_.up()) return;
-  depth_ = 0;
-  depth_asked_ = options_.roles.size();
-  for (const std::string& role : options_.roles) {
-    reports_.ask({"ROLE", role}, 0, now, [this](const client::Reply* answer) { on_depth(answer); });
-  }
-}
-
-void ExecLoop::on_depth(const client::Reply* reply) {
-  --depth_asked_;
-  if (!reply) {
-    depth_ = INT64_MAX / 2;  // not known: ask again later
-  } else if (!reply->is_error()) {
-    depth_ += reply->int_of("ready").value_or(0) + reply->int_of("scheduled").value_or(0);
-  } else if (reply->error().code != Code::notfound) {
-    on_claim_error(reply->error());
-    depth_ = INT64_MAX / 2;
-  }
-  if (depth_asked_ == 0 && depth_ == 0) drained_ = true;
-}
-
-void ExecLoop::take(const client::Reply& claim) {
-  const int64_t now = steady_now_ms();
-  taken_once_ = true;
-  auto job = std::make_unique<ExecJob>();
-  job->id = claim.text_of("id");
-  job->token = claim.text_of("token");
-  job->role = claim.text_of("role");
-  job->delivery = claim.text_of("delivery");
-  job->started_ms = now;
-  ExecJob* raw = job.get();
-  jobs_.push_back(std::move(job));
-  if (shutting_down_) {
-    return refuse(raw, {"RELEASE", raw->id, raw->token, "DELAY", "0"}, ExecJob::Ending::released);
-  }
-  constexpr int64_t shortest_ms = 50;
-  constexpr int64_t longest_ms = 300'000;
-  const int64_t lease = options_.lease_ms.value_or(claim.int_of("deadline").value_or(0) - wall_now_ms());
-  raw->extend_every_ms = std::clamp(lease / 3, shortest_ms, longest_ms);
-  raw->extend_at_ms = now + raw->extend_every_ms;
-  auto spec = handler_spec(claim, options_, endpoint_, now);
-  if (!spec) {
-    return refuse(raw, {"FAIL", raw->id, raw->token, "bad_input", spec.error().text},
-                  ExecJob::Ending::failed);
-  }
-  spec->on_report = [this, raw](std::string_view line) {
-    const auto taken = take_report_line(line, &raw->report);
-    if (taken) {
-      raw->report_is_news = true;
-    } else if (!raw->bad_report_said) {
-      out_->talk(raw->id + ": a line on descriptor 3 is ignored: " + taken.error().text);
-      raw->bad_report_said = true;
-    }
-  };
-  auto started = runner::Handler::start(std::move(*spec), now);
-  if (!started) {
-    out_->error(started.error().text);
-    stop_code_ = exit_failed;
-    return refuse(raw, {"RELEASE", raw->id, raw->token}, ExecJob::Ending::released);
-  }
-  raw->handler = std::move(*started);
-}
-
-// A job that never ran.
-void ExecLoop::refuse(ExecJob* job, client::Command settle, ExecJob::Ending ending) {
-  job->settle = std::move(settle);
-  job->ending = ending;
 }
 
 }  // namespace pawl::cli

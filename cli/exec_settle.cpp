@@ -46,7 +46,7 @@ void ExecLoop::pump_jobs(int64_t now) {
 void ExecLoop::extend_due(int64_t now) {
   for (const auto& job : jobs_) {
     // Also when only the report is held up (a freeze, a full disk): the claim must not lapse meanwhile.
-    const bool alive = job->handler || (job->held_said && !job->settle_in_flight && !job->settled);
+    const bool alive = job->handler || job->held_claim || (job->held_said && !job->settle_in_flight && !job->settled);
     if (!alive || job->extend_in_flight || job->lost || now < job->extend_at_ms) continue;
     job->extend_in_flight = true;
     job->report_is_news = false;
@@ -60,7 +60,10 @@ void ExecLoop::extend_due(int64_t now) {
 // A job outlives its questions: it is settled only after the last one is answered.
 void ExecLoop::on_extended(ExecJob* job, const client::Reply* reply) {
   job->extend_in_flight = false;
-  if (!job->handler) return;
+  if (reply && !reply->is_error()) {
+    watch_.told(reply->text_of("freeze", "none") != "none", "");
+  }
+  if (!job->handler && !job->held_claim) return;
   if (!reply) {
     job->extend_at_ms = 0;  // as soon as the bus is back
     return;
@@ -69,17 +72,24 @@ void ExecLoop::on_extended(ExecJob* job, const client::Reply* reply) {
     if (reply->error().code == Code::lost) lose(job, error_line(reply->error()));
     return;
   }
-  if (reply->int_of("cancel").value_or(0) != 0 && !job->cancelled) {
-    job->cancelled = true;
+  if (reply->int_of("cancel").value_or(0) == 0 || job->cancelled) return;
+  job->cancelled = true;
+  if (job->handler) {
     out_->talk(job->id + " is cancelled; ending its command");
     job->handler->terminate(steady_now_ms());
+  } else {
+    job->held_claim.reset();
+    refuse(job, cancelled_command(*job), ExecJob::Ending::cancelled);
   }
 }
 
 void ExecLoop::lose(ExecJob* job, const std::string& why) {
   job->lost = true;
   out_->talk(job->id + ": the claim is lost (" + why + "); ending its command");
-  if (job->handler) job->handler->terminate(steady_now_ms());
+  if (job->handler) return job->handler->terminate(steady_now_ms());
+  ++counts_.failed;
+  job->held_claim.reset();
+  job->settled = true;
 }
 
 void ExecLoop::settle_due(int64_t now) {
@@ -99,6 +109,7 @@ void ExecLoop::on_settled(ExecJob* job, const client::Reply* reply) {
     return;
   }
   if (reply->is_error()) return on_settle_error(job, reply->error());
+  watch_.told(false, "");
   count(job);
 }
 
@@ -106,6 +117,9 @@ void ExecLoop::on_settle_error(ExecJob* job, const Error& error) {
   const int64_t now = steady_now_ms();
   switch (error.code) {
     case Code::frozen:
+      watch_.told(true, "");
+      if (shutting_down_) return leave_unreported(job);
+      [[fallthrough]];
     case Code::quota:
     case Code::paused:
     case Code::open:

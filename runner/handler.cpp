@@ -206,7 +206,7 @@ void Handler::add_polls(std::vector<pollfd>* polls, int64_t* wake_ms) const {
     *wake_ms = std::min(*wake_ms, last_pump_ms_ + poll_without_pidfd_ms);
   }
   if (kill_at_ms_) *wake_ms = std::min(*wake_ms, *kill_at_ms_);
-  if (spec_.deadline_ms && !kill_at_ms_) *wake_ms = std::min(*wake_ms, *spec_.deadline_ms);
+  if (deadline_runs()) *wake_ms = std::min(*wake_ms, *spec_.deadline_ms);
 }
 
 void Handler::pump(int64_t now_ms) {
@@ -224,7 +224,7 @@ void Handler::pump(int64_t now_ms) {
     if (pipes_ended || now_ms >= exited_at_ms_ + linger_ms) finish();
     return;
   }
-  if (spec_.deadline_ms && now_ms >= *spec_.deadline_ms && !kill_at_ms_) {
+  if (deadline_runs() && now_ms >= *spec_.deadline_ms) {
     result_.timed_out = true;
     terminate(now_ms);
   }
@@ -236,10 +236,26 @@ void Handler::pump(int64_t now_ms) {
 
 void Handler::terminate(int64_t now_ms) {
   if (done_ || exited_ || kill_at_ms_) return;
+  paused_at_ms_.reset();
   signal_group(SIGTERM);
   signal_group(SIGCONT);  // a stopped group would not see the TERM
   kill_at_ms_ = now_ms + spec_.kill_after_ms;
 }
+
+void Handler::pause(int64_t now_ms) {
+  if (done_ || exited_ || kill_at_ms_ || paused_at_ms_) return;
+  signal_group(SIGSTOP);
+  paused_at_ms_ = now_ms;
+}
+
+void Handler::resume(int64_t now_ms) {
+  if (!paused_at_ms_) return;
+  if (spec_.deadline_ms) *spec_.deadline_ms += now_ms - *paused_at_ms_;
+  paused_at_ms_.reset();
+  if (!done_ && !exited_) signal_group(SIGCONT);
+}
+
+bool Handler::deadline_runs() const { return spec_.deadline_ms && !kill_at_ms_ && !paused_at_ms_; }
 
 void Handler::kill_now() {
   if (!done_ && !exited_) signal_group(SIGKILL);

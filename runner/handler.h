@@ -64,8 +64,12 @@ class Handler {
   void add_polls(std::vector<pollfd>* polls, int64_t* wake_ms) const;
   // Does whatever can be done now. Cheap when there is nothing.
   void pump(int64_t now_ms);
-  // TERM to the group now, KILL after kill_after_ms. Further calls change nothing.
+  // TERM to the group now, KILL after kill_after_ms. Further calls change nothing. Ends a pause.
   void terminate(int64_t now_ms);
+  // STOP to the group; its deadline stands still until resume(). Not for one that is being ended.
+  void pause(int64_t now_ms);
+  void resume(int64_t now_ms);
+  bool paused() const { return paused_at_ms_.has_value(); }
   // KILL to the group now.
   void kill_now();
 
@@ -78,6 +82,7 @@ class Handler {
   void deliver_lines(bool at_end);
   void signal_group(int signal) const;
   bool check_exit(int64_t now_ms);
+  bool deadline_runs() const;
   void finish();
 
   HandlerSpec spec_;
@@ -97,6 +102,7 @@ class Handler {
   int64_t exited_at_ms_ = 0;
   int64_t last_pump_ms_ = 0;
   std::optional<int64_t> kill_at_ms_;
+  std::optional<int64_t> paused_at_ms_;
 };
 
 // The path that start() would run for `program`, or nothing when there is none.

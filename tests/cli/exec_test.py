@@ -1,61 +1,14 @@
 """pawl exec: real commands, real claims, and everything that can go wrong between them."""
-import json
 import os
 import signal
-import subprocess
-import sys
 import time
 import unittest
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../e2e"))
-import harness  # noqa: E402
-from harness import wait_until  # noqa: E402
+from exec_case import ExecCase, alive
+from harness import wait_until
 
 
-def alive(pid):
-    """Runs, and is not merely a zombie that nobody reaped."""
-    try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
-            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-class ExecTest(harness.BusTest):
-    config = "\n".join(f'[role.{role}]\nbackoff = {{ base = "1ms", max = "2ms" }}\nmax_attempts = 3\n' for role in ("quick", "w"))
-
-    def text(self, *words, data=None, expect=0):
-        return self.pawl(*words, data=data, expect=expect).stdout.decode().strip()
-
-    def json(self, *words):
-        return json.loads(self.pawl("--json", *words, expect=0).stdout)
-
-    def start(self, *words):
-        process = subprocess.Popen([harness.PAWL, "exec", *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                   env=dict(os.environ, PAWL_URL=self.bus.url))
-        self.addCleanup(self.end, process)
-        return process
-
-    @staticmethod
-    def end(process):
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
-
-    def path(self, name):
-        return os.path.join(self.bus.folder, name)
-
-    def pid_in(self, name):
-        """The number that a handler writes into a file, once it is there."""
-        def read():
-            try:
-                with open(self.path(name), encoding="utf-8") as file:
-                    text = file.read()
-            except FileNotFoundError:
-                return None
-            return int(text) if text.endswith("\n") else None
-        return wait_until(read, what=f"file {name}")
-
+class ExecTest(ExecCase):
     def test_a_handler_gets_payload_and_environment(self):
         message = self.text("push", "w", "[1,2]", "--header", "k=v", "--header", 'q="')
         script = 'cat; printf "|%s|%s|%s|%s|%s|%s" "$PAWL_ID" "$PAWL_ROLE" "$PAWL_DELIVERY" "$PAWL_ATTEMPT" "$PAWL_HEADERS" "$PAWL_URL"; ' \

@@ -49,6 +49,25 @@ HandlerResult run(HandlerSpec spec) {
   return (*handler)->result();
 }
 
+// The letter of /proc: R, S, T (stopped), Z …; 0 when there is no such process.
+char state_letter(pid_t pid) {
+  const std::string path = "/proc/" + std::to_string(pid) + "/stat";
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return 0;
+  std::string text(256, 0);
+  const ssize_t got = read(fd, text.data(), text.size());
+  close(fd);
+  const size_t at = text.rfind(") ");
+  return got > 0 && at != std::string::npos ? text[at + 2] : '\0';
+}
+
+template <typename State>
+bool becomes(State state, char wanted) {
+  const int64_t limit = now_ms() + 20'000;
+  while (state() != wanted && now_ms() < limit) poll(nullptr, 0, 1);
+  return state() == wanted;
+}
+
 }  // namespace
 
 TEST_CASE("handler: exit codes and signals") {
@@ -169,6 +188,55 @@ TEST_CASE("handler: one that does not listen is killed") {
   CHECK(now_ms() - start < 5000);
 }
 
+TEST_CASE("handler: paused, its time limit stands still") {
+  const int64_t start = now_ms();
+  HandlerSpec spec = shell("read line; echo $line");
+  spec.deadline_ms = start + 1000;
+  auto handler = Handler::start(std::move(spec), start);
+  REQUIRE(handler.ok());
+  const auto state = [&] { return state_letter((*handler)->pid()); };
+  (*handler)->pause(start + 900);
+  CHECK((*handler)->paused());
+  CHECK(becomes(state, 'T'));
+  // Whatever time it is: nothing is due.
+  std::vector<pollfd> polls;
+  int64_t wake = INT64_MAX;
+  (*handler)->add_polls(&polls, &wake);
+  CHECK(wake == INT64_MAX);
+  (*handler)->pump(start + 1'000'000);
+  CHECK_FALSE((*handler)->done());
+  CHECK(state() == 'T');
+  (*handler)->resume(start + 1'000'000);
+  CHECK_FALSE((*handler)->paused());
+  // A tenth of a second was left.
+  (*handler)->pump(start + 1'000'099);
+  (*handler)->add_polls(&polls, &wake);
+  CHECK(wake == start + 1'000'100);
+  (*handler)->pump(start + 1'000'100);
+  const int64_t limit = now_ms() + 20'000;
+  while (!(*handler)->done() && now_ms() < limit) step(handler->get());
+  CHECK((*handler)->result().timed_out);
+}
+
+TEST_CASE("handler: one that is being ended is not paused, and a paused one can be ended") {
+  auto ending = Handler::start(shell("trap 'exit 3' TERM; while :; do sleep 0.01; done"), now_ms());
+  REQUIRE(ending.ok());
+  (*ending)->terminate(now_ms());
+  (*ending)->pause(now_ms());
+  CHECK_FALSE((*ending)->paused());
+  auto paused = Handler::start(shell("sleep 300"), now_ms());
+  REQUIRE(paused.ok());
+  (*paused)->pause(now_ms());
+  (*paused)->terminate(now_ms());
+  CHECK_FALSE((*paused)->paused());
+  const int64_t limit = now_ms() + 20'000;
+  for (Handler* handler : {ending->get(), paused->get()}) {
+    while (!handler->done() && now_ms() < limit) step(handler);
+    CHECK(handler->done());
+    CHECK(handler->result().code != SIGKILL);
+  }
+}
+
 TEST_CASE("handler: what it leaves behind ends with it") {
   // The grandchild holds stdout open: neither it nor its pipe may keep the handler.
   const HandlerResult result = run(shell("sleep 300 & echo $!"));
@@ -176,13 +244,8 @@ TEST_CASE("handler: what it leaves behind ends with it") {
   const pid_t left = static_cast<pid_t>(std::stol(result.output));
   const auto alive = [&] {
     // A killed orphan may stay a zombie for as long as nobody reaps it.
-    const std::string path = "/proc/" + std::to_string(left) + "/stat";
-    const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return false;
-    char text[256] = {};
-    const ssize_t got = read(fd, text, sizeof text - 1);
-    close(fd);
-    return got > 0 && std::string(text).find(") Z") == std::string::npos;
+    const char state = state_letter(left);
+    return state != 0 && state != 'Z';
   };
   const int64_t limit = now_ms() + 5000;
   while (alive() && now_ms() < limit) poll(nullptr, 0, 5);

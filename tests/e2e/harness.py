@@ -116,9 +116,12 @@ class BusTest(unittest.TestCase):
     """Starts a bus before each test; `config` of the class is its pawl.toml."""
 
     config = None
+    socket_in_data = False  # where serve puts it by default: clients know the folder by it
 
     def setUp(self):
         self.bus = Bus(config=self.config)
+        if self.socket_in_data:
+            self.bus.socket = os.path.join(self.bus.data, "pawl.sock")
         self.addCleanup(self.bus.close)
         self.bus.start()
 
