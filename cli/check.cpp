@@ -29,35 +29,33 @@ void wait_ms(int64_t ms) {
   nanosleep(&span, nullptr);
 }
 
+// Whether the bus has seen what the files say.
+bool agree(const FreezeRecord& bus, const std::optional<FreezeRecord>& flag) {
+  // A hard freeze does not go with its file.
+  if (!flag) return bus.kind != FreezeKind::soft;
+  return bus.frozen() && bus.kind >= flag->kind && bus.scope >= flag->scope;
+}
+
 // What stands, or what to exit with.
 Result<Standing> look(Session* session) {
   const client::Timeouts timeouts = quick(*session, connect_ms, reply_ms);
-  const std::string own = folder_of_bus(*session);
-  Standing standing;
-  auto status = session->try_ask({"KILL", "STATUS"}, timeouts);
-  if (!status || status->is_error()) {
-    const std::string folder = folder_at_hand(*session);
-    if (folder.empty()) return status ? status->error() : status.error();
-    standing.source = "file";
-    standing.freeze = read_kill_flags(folder, wall_now_ms()).value_or(FreezeRecord());
-    return standing;
-  }
-  standing.freeze = freeze_from(*status);
-  if (own.empty()) return standing;
-  const auto flag = read_kill_flags(own, wall_now_ms());
-  // A flag put there a moment ago: the bus will see it before it does anything else.
-  const bool stronger = flag && (flag->kind > standing.freeze.kind || flag->scope > standing.freeze.scope);
-  if (stronger) return Standing{*flag, "file"};
-  // One removed a moment ago: the bus is asked until it has seen that.
   const int64_t until = steady_now_ms() + agree_ms;
-  while (standing.freeze.kind == FreezeKind::soft && !read_kill_flags(own, wall_now_ms()) &&
-         steady_now_ms() < until) {
+  const std::string own = folder_of_bus(*session);
+  for (;;) {
+    const auto status = session->try_ask({"KILL", "STATUS"}, timeouts);
+    if (!status || status->is_error()) {
+      const std::string folder = folder_at_hand(*session);
+      if (folder.empty()) return status ? status->error() : status.error();
+      return Standing{read_kill_flags(folder, wall_now_ms()).value_or(FreezeRecord()), "file"};
+    }
+    const FreezeRecord freeze = freeze_from(*status);
+    if (own.empty()) return Standing{freeze, "bus"};
+    // A flag made or removed a moment ago: the bus is about to see it, before it does anything else.
+    const auto flag = read_kill_flags(own, wall_now_ms());
+    if (agree(freeze, flag)) return Standing{freeze, "bus"};
+    if (steady_now_ms() >= until) return flag ? Standing{*flag, "file"} : Standing{freeze, "bus"};
     wait_ms(agree_step_ms);
-    status = session->try_ask({"KILL", "STATUS"}, timeouts);
-    if (!status || status->is_error()) break;
-    standing.freeze = freeze_from(*status);
   }
-  return standing;
 }
 
 }  // namespace

@@ -103,8 +103,7 @@ constexpr std::array<Section, 5> sections = {{
 }};
 
 // Sections of the file format that this version does not act on.
-constexpr std::array<std::string_view, 5> later_sections = {"daemon", "monitor", "notify", "cron",
-                                                            "policy"};
+constexpr std::array<std::string_view, 5> later_sections = {"daemon", "monitor", "notify", "cron", "policy"};
 
 void read_section(ConfigReader& reader, const TomlNode& node, FileConfig& config) {
   std::vector<std::string_view> known(later_sections.begin(), later_sections.end());

@@ -80,9 +80,7 @@ client::Command extend_command(const ExecJob& job, const ExecOptions& options) {
   return command;
 }
 
-client::Command release_command(const ExecJob& job) {
-  return {"RELEASE", job.id, job.token, "DELAY", "0"};
-}
+client::Command release_command(const ExecJob& job) { return {"RELEASE", job.id, job.token, "DELAY", "0"}; }
 
 client::Command cancelled_command(const ExecJob& job) {
   return {"FAIL", job.id, job.token, "cancelled", "cancelled before it began"};

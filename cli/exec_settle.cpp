@@ -46,7 +46,8 @@ void ExecLoop::pump_jobs(int64_t now) {
 void ExecLoop::extend_due(int64_t now) {
   for (const auto& job : jobs_) {
     // Also when only the report is held up (a freeze, a full disk): the claim must not lapse meanwhile.
-    const bool alive = job->handler || job->held_claim || (job->held_said && !job->settle_in_flight && !job->settled);
+    const bool alive =
+        job->handler || job->held_claim || (job->held_said && !job->settle_in_flight && !job->settled);
     if (!alive || job->extend_in_flight || job->lost || now < job->extend_at_ms) continue;
     job->extend_in_flight = true;
     job->report_is_news = false;

@@ -77,7 +77,8 @@ Result<Plan> make_plan(const ServeOptions& options) {
   plan.server.data_directory = plan.data;
   plan.http = first_of(options.http, file.http, default_http);
   plan.file = std::move(file);
-  if (const Status status = server::check_options(plan.server, plan.file.bus); !status.ok()) return status.error();
+  if (const Status status = server::check_options(plan.server, plan.file.bus); !status.ok())
+    return status.error();
   return plan;
 }
 

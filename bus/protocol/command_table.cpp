@@ -95,7 +95,7 @@ constexpr Command table[] = {
      decode_kill_clear},
     {"KILL", "STATUS", 2, 2, flag_status, guards, "KILL STATUS",
      "The freeze that stands, with scope, reason, who set it, since and until when.", decode_kill_status},
-    {"QUOTA", "SET", 6, 8, flag_write | flag_admin, guards,
+    {"QUOTA", "SET", 7, 9, flag_write | flag_admin, guards,
      "QUOTA SET role|* TOKENS|COST|CALLS cap PER ms [ESTIMATE n]",
      "Caps what a role, or the fleet, may use within a sliding window.", decode_quota_set},
     {"QUOTA", "GET", 2, 3, flag_status, guards, "QUOTA GET [role|*]",

@@ -41,7 +41,7 @@ struct PipelineOptions {
   // Small commits are made by the loop's thread, in commit_here().
   bool commits_here = false;
   std::string flag_directory;  // where KILL and KILL_HARD are; empty: nowhere
-  LoadConfig load_config;  // for RELOAD; may be empty
+  LoadConfig load_config;      // for RELOAD; may be empty
 };
 
 class Pipeline final : private core::Outbox {

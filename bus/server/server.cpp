@@ -291,9 +291,8 @@ Status Server::start() {
   verifier_ = std::make_unique<Verifier>(notify);
   access_ = std::make_unique<Access>(engine_->config(), options_.password, notify, options_.check_password);
   pipeline_ = std::make_unique<Pipeline>(
-      *engine_,
-      PipelineOptions{options_.output_soft_bytes, options_.commit_patience_us > 0, options_.data_directory,
-                      options_.load_config});
+      *engine_, PipelineOptions{options_.output_soft_bytes, options_.commit_patience_us > 0,
+                                options_.data_directory, options_.load_config});
   disk_ = std::make_unique<DiskWatch>(options_.data_directory, options_.disk);
   pipeline_->set_disk(disk_->look());
   SessionOptions session;

@@ -180,8 +180,13 @@ TEST_CASE("arguments: every mistake is exit 2 and says what to do") {
   const Row rows[] = {
       {{}, "a command is missing"},
       {{"psh"}, "did you mean 'push'"},
-      {{"kill"}, "unknown command 'kill'"},
-      {{"quota"}, "unknown command 'quota'"},
+      {{"incident"}, "unknown command 'incident'"},
+      {{"quota"}, "quota show"},
+      {{"quota", "st"}, "did you mean 'quota set'"},
+      {{"quota", "drop", "r"}, "usage: pawl quota drop ROLE|*"},
+      {{"kill", "--scope", "everything"}, "takes one of intake claims all"},
+      {{"kill", "--for", "soon"}, "takes a duration"},
+      {{"exec", "r", "--on-freeze", "ignore", "--", "x"}, "takes one of pause terminate finish"},
       {{"up"}, "unknown command 'up'"},
       {{"dead", "lst"}, "did you mean 'dead list'"},
       {{"dead"}, "dead replay"},
@@ -217,11 +222,12 @@ TEST_CASE("arguments: help is for stdout and exit 0, and knows only what there i
     CHECK(outcome.text.find("usage: pawl") != std::string::npos);
   }
   const std::string all = parse_arguments({"--help"}).text;
-  for (const char* later : {"kill", "quota", "daemons", "incident", "sweep", "cron", "backup"}) {
+  for (const char* later : {"up", "daemons", "incident", "sweep", "cron", "backup"}) {
     INFO(later);
     CHECK(all.find(std::string("\n  ") + later + " ") == std::string::npos);
   }
-  for (const char* now : {"serve", "push", "exec", "dead import", "completion"}) {
+  for (const char* now :
+       {"serve", "push", "exec", "dead import", "kill", "quota set", "guards", "completion"}) {
     CHECK(all.find(std::string("\n  ") + now) != std::string::npos);
   }
   CHECK(parsed({"--version"}).command->name == "version");

@@ -50,6 +50,10 @@ TEST_CASE("completion: bash offers what fits") {
                       {"pawl list role sch", 3, "scheduled\n"},
                       {"pawl fail id token --class bad", 5, "bad_input\n"},
                       {"pawl completion z", 2, "zsh\n"},
+                      {"pawl quota dr", 2, "drop\n"},
+                      {"pawl kill --scope cl", 3, "claims\n"},
+                      {"pawl exec r --on-freeze te", 4, "terminate\n"},
+                      {"pawl guards m", 2, "mode\n"},
                       {"pawl exec role -- --js", 4, "\n"}};
   for (const Row& row : rows) {
     INFO(row.words);

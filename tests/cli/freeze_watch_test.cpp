@@ -44,8 +44,11 @@ TEST_CASE("freeze watch: only scope all stops work in hand") {
     const char* scope;
     bool frozen;
   };
-  const Row rows[] = {{"none", "all", false}, {"soft", "intake", false}, {"soft", "claims", false},
-                      {"soft", "all", true},  {"hard", "all", true}};
+  const Row rows[] = {{"none", "all", false},
+                      {"soft", "intake", false},
+                      {"soft", "claims", false},
+                      {"soft", "all", true},
+                      {"hard", "all", true}};
   for (const Row& row : rows) {
     INFO(row.freeze << " " << row.scope);
     FreezeWatch watch({}, {});
@@ -118,8 +121,8 @@ TEST_CASE("freeze watch: removing the flag ends a soft freeze while no bus can s
     bool frozen;  // in the end
   };
   const Row rows[] = {{"soft", true, false, false},
-                      {"soft", true, true, true},     // the bus will tell
-                      {"soft", false, false, true},   // it was never written: a full disk
+                      {"soft", true, true, true},    // the bus will tell
+                      {"soft", false, false, true},  // it was never written: a full disk
                       {"hard", true, false, true}};
   for (const Row& row : rows) {
     INFO(row.kind << " seen=" << row.seen << " up=" << row.bus_up);
