@@ -35,9 +35,8 @@ enum class Fault : uint8_t {
   tokens_start_over,
   exec_not_atomic,
   backoff_never_grows,
-  lease_time_in_freeze,
 };
-constexpr size_t fault_count = 25;
+constexpr size_t fault_count = 24;
 constexpr std::array<std::string_view, fault_count> fault_names = {
     "none",
     "ack_keeps_group_head",
@@ -63,7 +62,6 @@ constexpr std::array<std::string_view, fault_count> fault_names = {
     "tokens_start_over",
     "exec_not_atomic",
     "backoff_never_grows",
-    "lease_time_in_freeze",
 };
 
 #ifdef PAWL_PLANT_FAULTS

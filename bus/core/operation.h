@@ -218,8 +218,8 @@ struct KillStatus {};  // a status read
 
 // Not on the wire: the flag files, whenever they are not as the freeze that stands.
 struct KillFiles {
-  bool soft = false;  // DIR/KILL is there
-  bool hard = false;  // DIR/KILL_HARD is there
+  bool soft = false;     // DIR/KILL is there
+  bool hard = false;     // DIR/KILL_HARD is there
   bool written = false;  // DIR/KILL was written by hand while a soft freeze stands: it is what it says now
   FreezeScope scope = FreezeScope::all;
   int64_t until_ms = 0;

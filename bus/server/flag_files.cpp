@@ -209,10 +209,12 @@ std::optional<FlagNews> FlagFiles::look_at_soft(const core::FreezeRecord& standi
     if (first) write_later(standing);
     return std::nullopt;
   }
-  seen_ = standing.number;
-  if (soft == soft_) return std::nullopt;
-  soft_ = soft;
+  if (soft == soft_ && is_seen(standing.number)) return std::nullopt;
   const std::optional<std::string> text = read_file(path(soft_name));
+  soft_ = soft;
+  // All that a full disk took of the flag; it is written when there is room.
+  if (text && text->empty() && !is_seen(standing.number)) return std::nullopt;
+  seen_ = standing.number;
   if (!text) return std::nullopt;
   news.file = parse_flag(*text);
   if (news.file.number == standing.number) return std::nullopt;
@@ -256,6 +258,12 @@ Status FlagFiles::write(const core::FreezeRecord& freeze) const {
   if (is_hard) touch(path(hard_name));
   touch(path(soft_name));
   return status;
+}
+
+void FlagFiles::adopt() {
+  if (!enabled()) return;
+  soft_ = mark_of(soft_name);
+  hard_ = mark_of(hard_name);
 }
 
 void FlagFiles::write_later(const core::FreezeRecord& freeze) {

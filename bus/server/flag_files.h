@@ -50,10 +50,13 @@ class FlagFiles {
   // The file of this freeze is there: from now on its absence means that somebody removed it.
   void seen(uint64_t number) { seen_ = number; }
   bool is_seen(uint64_t number) const { return seen_ == number; }
-  // Durable when it returns: temporary file, rename, fsync of the directory. Where that fails an empty file is
-  // tried. A freeze that a file began keeps that very file: who removes it meanwhile has removed it. Any thread.
+  // Durable when it returns: temporary file, rename, fsync of the directory. Where that fails an empty file
+  // is tried. A freeze that a file began keeps that very file: who removes it meanwhile has removed it. Any
+  // thread.
   Status write(const core::FreezeRecord& freeze) const;
-  // The same on a thread of its own, unless that is still at it.
+  // What is there now belongs to the freeze that stands.
+  void adopt();
+  // The same as write() on a thread of its own, unless that is still at it.
   void write_later(const core::FreezeRecord& freeze);
   // After a freeze was cleared: the files that were there when it was.
   void remove();

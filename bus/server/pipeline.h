@@ -62,7 +62,10 @@ class Pipeline final : private core::Outbox {
   void begin_turn(Instant now);
   // After begin_turn and before any command of the turn: a flag file made before a command was sent is seen.
   void look_at_flags();
-  void set_disk(core::DiskMark mark) { disk_ = mark; }
+  void set_disk(core::DiskMark mark) {
+    disk_ = mark;
+    if (core::Bus* bus = engine_.bus()) bus->set_disk(mark);
+  }
   // Runs what the client has sent, at most one turn's budget. True: there is more to run at once.
   bool run_commands(Client& client);
   // Due work of the bus, unless `draining`; then the next commit begins if none runs. True: another
@@ -157,10 +160,10 @@ class Pipeline final : private core::Outbox {
   struct PendingKill {
     core::ClientId client;
     core::FreezeRecord freeze;
-    uint64_t sequence;    // of its batch
-    int64_t since_ms;     // monotonic
-    uint64_t reply_ends;  // of the client's replies
-    bool only;            // nothing was held in front of it
+    uint64_t sequence;      // of its batch
+    int64_t since_ms;       // monotonic
+    uint64_t reply_ends;    // of the client's replies
+    bool only;              // nothing was held in front of it
     bool answered = false;  // with "durable 0", as the disk hangs
   };
   bool serve_without_disk(Client& client, const core::Operation& operation);

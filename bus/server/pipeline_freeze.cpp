@@ -93,6 +93,7 @@ void Pipeline::hold_freeze(const core::FreezeRecord& freeze) {
   held_freeze_ = freeze;
   log::warn("a freeze could not be committed; it holds while this process lives: " + freeze.reason);
   if (const Status status = flags_.write(freeze); !status.ok()) log::error(status.error().text);
+  flags_.adopt();
 }
 
 // A freeze that acts and is not durable, if there is one.
@@ -122,7 +123,8 @@ bool Pipeline::answer_undurable(const PendingKill& kill) {
 void Pipeline::give_up_slow_kills() {
   if (pending_kills_.empty()) return;
   for (PendingKill& kill : pending_kills_) {
-    if (!kill.answered && now_.mono_ms - kill.since_ms >= slow_kill_ms) kill.answered = answer_undurable(kill);
+    if (!kill.answered && now_.mono_ms - kill.since_ms >= slow_kill_ms)
+      kill.answered = answer_undurable(kill);
   }
 }
 
@@ -149,8 +151,7 @@ bool Pipeline::serve_without_disk(Client& client, const core::Operation& operati
   const bool hard = last_freeze_.kind == core::FreezeKind::hard ||
                     (held_freeze_ && held_freeze_->kind == core::FreezeKind::hard);
   if (hard && !clear->hard) {
-    answer_error(client, make_error(Code::frozen,
-                                    "the freeze is hard; only KILL CLEAR HARD reason ends it"));
+    answer_error(client, make_error(Code::frozen, "the freeze is hard; only KILL CLEAR HARD reason ends it"));
     return true;
   }
   // What the store has ends in the store.

@@ -92,8 +92,8 @@ TEST_CASE("config: mistakes of users are named, and what may be a password is no
       {"[user.\"a b\"]\n", "pawl.toml:1: user 'a b': a name is 1 to 128 of A-Z a-z 0-9 . _ : -"},
       {"[user.default]\n", "pawl.toml:1: user 'default' is the one of [bus] password; choose another name"},
       {"[user]\nann = 1\n", "pawl.toml:2: user.ann is an integer; write something like [user.ann]"},
-      {"user = 1\n", "pawl.toml:1: user is an integer; write something like [user.ann]"},
-      {"[[user]]\n", "pawl.toml:1: user is an array; write something like [user.ann]"},
+      {"user = 1\n", "pawl.toml:1: user is an integer; write something like [user.NAME]"},
+      {"[[user]]\n", "pawl.toml:1: user is an array; write something like [user.NAME]"},
       {"[users]\n", "pawl.toml:1: unknown section [users]; did you mean [user]?"},
   };
   for (const Case& wrong : cases) {

@@ -31,7 +31,8 @@ class ExecTest(ExecCase):
         self.assertIn(b"3000000 bytes in all", result[-60:])
 
     def test_exit_codes_become_classes(self):
-        for script, error_class, text in [
+        # Roles of their own: so many messages of one role failing at once would be an outage.
+        for number, (script, error_class, text) in enumerate([
             ("echo no >&2; exit 75", "transient", "no"),
             ("exit 65", "bad_input", "exit code 65"),
             ("echo slack: down >&2; exit 69", "dependency_down", "slack: down"),
@@ -40,9 +41,10 @@ class ExecTest(ExecCase):
             ("kill -SEGV $$", "crash", "killed by signal 11 (SIGSEGV)"),
             ("yes x | head -c 9000 >&2; echo end >&2; exit 9", "unknown", None),
             ("echo '{\"class\":\"rate_limited\",\"retry_in_ms\":1}' >&3; exit 1", "rate_limited", "exit code 1"),
-        ]:
-            message = self.text("push", "w", "x", "--max-attempts", "1")
-            self.pawl("exec", "w", "--once", "--", "sh", "-c", script, expect=1)
+        ]):
+            role = f"w{number}"
+            message = self.text("push", role, "x", "--max-attempts", "1")
+            self.pawl("exec", role, "--once", "--", "sh", "-c", script, expect=1)
             letter = self.json("get", message)
             self.assertEqual((letter["state"], letter["error_class"]), ("dead", error_class), script)
             if text:

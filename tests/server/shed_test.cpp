@@ -22,7 +22,8 @@ struct Stage {
   server::Engine engine{config, *guards, disk.opener(), [] {}};
   server::Verifier verifier{[] {}};
   server::Pipeline pipeline{engine, {}};
-  server::Session session{pipeline, verifier, {}};
+  server::Access access{config, "", [] {}};
+  server::Session session{pipeline, verifier, access, {}};
   server::Client client{1};
   int64_t mono_ms = 1000;
 
@@ -74,20 +75,20 @@ TEST_CASE("shed: a disk that runs full, and has room again") {
   for (int i = 0; i < 4; ++i) CHECK(begins(stage.ask({"PUSH", "r", "x"}), "$16"));
   const std::string one = stage.ask({"CLAIM", "d", "r"});
   const std::string two = stage.ask({"CLAIM", "d", "r"});
-  stage.engine.bus()->set_disk(core::DiskMark::low);
+  stage.pipeline.set_disk(core::DiskMark::low);
   CHECK(begins(stage.ask({"PUSH", "r", "x"}), "-BUSY the disk"));
   CHECK(begins(stage.ask({"CLAIM", "d", "r"}), "-BUSY the disk"));
   CHECK(begins(stage.ask({"CLAIM", "d", "r", "WAIT", "60000"}), "-BUSY the disk"));
   // What is in flight may end; the claims that it asks for are none, and no error.
   CHECK(stage.ask({"ACK", bulk_of(one, "id"), bulk_of(one, "token"), "NEXT", "r"}) == "*0\r\n");
   CHECK(begins(stage.ask({"GET", bulk_of(one, "id")}), "*"));
-  stage.engine.bus()->set_disk(core::DiskMark::critical);
+  stage.pipeline.set_disk(core::DiskMark::critical);
   CHECK(begins(stage.ask({"MOVE", bulk_of(two, "id"), "PRIORITY", "1"}), "-BUSY the disk"));
   CHECK(stage.ask({"ACK", bulk_of(two, "id"), bulk_of(two, "token")}) == "+OK\r\n");
   CHECK(stage.ask({"PAUSE", "other"}) == "+OK\r\n");
   CHECK(begins(stage.ask({"KILL", "SET", "drill"}), "*"));
   CHECK(begins(stage.ask({"KILL", "CLEAR", "over"}), "*"));
-  stage.engine.bus()->set_disk(core::DiskMark::ample);
+  stage.pipeline.set_disk(core::DiskMark::ample);
   stage.turn(1000);  // what was held is asked about again
   CHECK(begins(stage.ask({"PUSH", "r", "x"}), "$16"));
   CHECK(begins(stage.ask({"CLAIM", "d", "r"}), "*1"));
@@ -99,7 +100,7 @@ TEST_CASE("shed: a claim that waits when the disk runs full waits on, and is tol
   CHECK(begins(stage.ask({"CLAIM", "d", "r"}), "*1"));
   stage.send({"CLAIM", "d", "r", "WAIT", "5000"});
   CHECK(stage.replies().empty());
-  stage.engine.bus()->set_disk(core::DiskMark::low);
+  stage.pipeline.set_disk(core::DiskMark::low);
   stage.turn(2000);
   CHECK(stage.replies().empty());
   SECTION("no room to the end") {
@@ -108,7 +109,7 @@ TEST_CASE("shed: a claim that waits when the disk runs full waits on, and is tol
     CHECK(begins(stage.replies(), "-BUSY the disk"));
   }
   SECTION("room again") {
-    stage.engine.bus()->set_disk(core::DiskMark::ample);
+    stage.pipeline.set_disk(core::DiskMark::ample);
     server::Client pusher(2);
     stage.pipeline.add(pusher);
     pusher.in = RawClient::encode({"PUSH", "r", "x"});

@@ -106,7 +106,8 @@ class Bench {
   server::Engine engine_{config_, *guards_, memory_backend(), [] {}};
   server::Verifier verifier_{[] {}};
   server::Pipeline pipeline_{engine_, {}};
-  server::Session session_{pipeline_, verifier_, {}};
+  server::Access access_{config_, "", [] {}};
+  server::Session session_{pipeline_, verifier_, access_, {}};
   std::vector<std::unique_ptr<Desk>> desks_;
   std::vector<std::string> tickets_;  // of claims: the two words of an ACK, as bytes of a frame
   size_t ticket_count_ = 0;
