@@ -93,6 +93,7 @@ void ExecLoop::on_claim_error(const Error& error) {
   held_by_ = key;
   held_code_ = exit_code_of(error.code);
   claim_at_ms_ = now + hold_of(error);
+  claim_wait_ms_ = 0;  // one that waits is refused by the next freeze as well, however short the gap
 }
 
 void ExecLoop::on_claims(const client::Reply& reply) {

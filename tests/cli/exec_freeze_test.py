@@ -231,7 +231,7 @@ class ExecFreezeTest(ExecCase):
         processes = [self.start("w", "--drain", "-j", "3", "--on-freeze", how, "--", "sh", "-c", script) for how in ("pause", "finish")]
         wait_until(lambda: self.counts()["claimed"] > 0, what="the first claim")
         flips = 0
-        while any(process.poll() is None for process in processes):
+        while flips < 150 and any(process.poll() is None for process in processes):  # what they say of each must fit a pipe
             self.kill()
             self.clear()
             flips += 1
