@@ -208,7 +208,7 @@ constexpr std::array<OptionSpec, 1> verify_options = {{
     {"data", folder, "DIR", "check the files of a bus that does not run"},
 }};
 
-constexpr std::array<CommandSpec, 42> table = {{
+constexpr std::array<CommandSpec, 43> table = {{
     {"serve", "", 0, 0, "run the bus", serve_options},
     {"push", "ROLE [PAYLOAD|-|@FILE]", 1, 2, "give work to a role; prints the id", push_options},
     {"claim", "ROLE…", 1, any_number, "take work", claim_options},
@@ -230,6 +230,7 @@ constexpr std::array<CommandSpec, 42> table = {{
     {"quota show", "[ROLE|*]", 0, 1, "what is used of each cap", {}},
     {"quota set", "ROLE|*", 1, 1, "cap what a role, or the fleet (*), uses in a window", quota_set_options},
     {"quota drop", "ROLE|* tokens|cost|calls", 2, 2, "drop a cap", quota_drop_options},
+    {"daemons", "[NAME | forget NAME]", 0, 2, "who beats, in which colour and why", {}},
     {"guards",
      "[mode NAME off|observe|enforce]",
      0,

@@ -34,6 +34,7 @@ constexpr Route routes[] = {
     {"quota set", run_quota_set},
     {"quota drop", run_quota_drop},
     {"guards", run_guards},
+    {"daemons", run_daemons},
     {"events", run_events},
     {"invocations", run_invocations},
     {"why", run_why},

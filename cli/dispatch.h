@@ -43,6 +43,8 @@ int run_quota_show(Session* session);
 int run_quota_set(Session* session);
 int run_quota_drop(Session* session);
 int run_guards(Session* session);
+// daemons.cpp
+int run_daemons(Session* session);
 // events.cpp
 int run_events(Session* session);
 int run_recent_failures(Session* session);

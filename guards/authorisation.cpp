@@ -25,6 +25,7 @@ struct NeededRight {
   Right operator()(const op::Fail&) const { return Right::worker; }
   Right operator()(const op::Extend&) const { return Right::worker; }
   Right operator()(const op::Release&) const { return Right::worker; }
+  Right operator()(const op::Beat&) const { return Right::worker; }
 
   Right operator()(const op::DeadReplay&) const { return Right::operates; }
   Right operator()(const op::DeadEdit&) const { return Right::operates; }
@@ -36,6 +37,8 @@ struct NeededRight {
   Right operator()(const op::QuotaSet&) const { return Right::operates; }
   Right operator()(const op::QuotaDrop&) const { return Right::operates; }
   Right operator()(const op::SetGuardMode&) const { return Right::operates; }
+  Right operator()(const op::DaemonForget&) const { return Right::operates; }
+  Right operator()(const op::Reap&) const { return Right::operates; }
 
   Right operator()(const op::Get&) const { return Right::any; }
   Right operator()(const op::GetResult&) const { return Right::any; }
@@ -52,6 +55,8 @@ struct NeededRight {
   Right operator()(const op::KillStatus&) const { return Right::any; }
   Right operator()(const op::QuotaGet&) const { return Right::any; }
   Right operator()(const op::GuardList&) const { return Right::any; }
+  Right operator()(const op::Daemons&) const { return Right::any; }
+  Right operator()(const op::DaemonInfo&) const { return Right::any; }
 
   template <typename Other>
   Right operator()(const Other&) const {

@@ -11,6 +11,7 @@ class Authorisation final : public Guard {
   // Closed: whoever cannot be told apart gets nothing.
   FailureDirection failure_direction() const override { return FailureDirection::closed; }
   uint8_t asks() const override { return asks_operations; }
+  uint8_t hears() const override { return hears_nothing; }
   bool has_mode() const override { return false; }
   // DENIED: the user lacks the right, or names a role beyond his prefixes. Without a user, and for the bus
   // itself, everything passes.

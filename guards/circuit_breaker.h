@@ -26,6 +26,7 @@ class CircuitBreaker final : public Guard {
   // Open: without it failures are spent as they always were.
   FailureDirection failure_direction() const override { return FailureDirection::open; }
   uint8_t asks() const override { return asks_claims | asks_failures; }
+  uint8_t hears() const override { return hears_claims | hears_ends | hears_ticks; }
 
   // Throws std::runtime_error when a row is damaged.
   void open(core::Desk& desk) override;

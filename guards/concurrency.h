@@ -11,6 +11,7 @@ class Concurrency final : public Guard {
   // Open: a few claims too many cost less than a role that stands still.
   FailureDirection failure_direction() const override { return FailureDirection::open; }
   uint8_t asks() const override { return asks_claims; }
+  uint8_t hears() const override { return hears_nothing; }
   // Emptiness, not an error. The core asks again whenever a claim of the role ends.
   core::Verdict admit_claim(const core::Candidate& candidate, const core::Desk& desk) const override;
 };

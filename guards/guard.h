@@ -16,7 +16,18 @@ enum class FailureDirection : uint8_t {
 };
 
 // What a guard wants to be asked about; a set of bits.
-enum Asks : uint8_t { asks_operations = 1, asks_claims = 2, asks_failures = 4 };
+enum Asks : uint8_t { asks_operations = 1, asks_claims = 2, asks_failures = 4, asks_daemons = 8 };
+
+// What a guard wants to be told; a set of bits. Leaving one out saves every message a call.
+enum Hears : uint8_t {
+  hears_nothing = 0,
+  hears_claims = 1,  // taken()
+  hears_usage = 2,   // used()
+  hears_ends = 4,    // ended()
+  hears_ticks = 8,   // tick() and next_wakeup_ms()
+  hears_seals = 16,  // sealing()
+  hears_all = 31,
+};
 
 // Contract: questions have no effect; a guard that counts or reserves does so in taken(), used(), ended()
 // and tick(), which come whatever its mode is. Guards read no clock: times come with the desk. State that
@@ -33,6 +44,7 @@ class Guard {
   virtual std::string_view name() const = 0;
   virtual FailureDirection failure_direction() const = 0;
   virtual uint8_t asks() const = 0;
+  virtual uint8_t hears() const { return hears_all; }
   // False: it always enforces.
   virtual bool has_mode() const { return true; }
   virtual core::GuardMode default_mode() const { return core::GuardMode::enforce; }
@@ -46,6 +58,10 @@ class Guard {
   // Before an operation reaches the bus. A transaction is asked about item by item, never as a whole.
   virtual core::Verdict admit(const core::Operation& /*operation*/, const core::Caller& /*caller*/,
                               const core::Desk& /*desk*/) const {
+    return core::Verdict::allow();
+  }
+  // Before a daemon, name or name@boot, is granted any claim at all.
+  virtual core::Verdict admit_daemon(std::string_view /*daemon*/, const core::Desk& /*desk*/) const {
     return core::Verdict::allow();
   }
   // Before a claim is granted; the first refusal wins.

@@ -35,7 +35,25 @@ GuardChain::GuardChain(std::vector<std::unique_ptr<Guard>> guards) {
     if ((link.guard->asks() & asks_operations) != 0) of_operations_.push_back(&link);
     if ((link.guard->asks() & asks_claims) != 0) of_claims_.push_back(&link);
     if ((link.guard->asks() & asks_failures) != 0) of_failures_.push_back(&link);
+    if ((link.guard->asks() & asks_daemons) != 0) of_daemons_.push_back(&link);
   }
+  for (Link& link : links_) {
+    const uint8_t hears = link.guard->hears();
+    if ((hears & hears_claims) != 0) told_claims_.push_back(&link);
+    if ((hears & hears_ticks) != 0) told_ticks_.push_back(&link);
+    if ((hears & hears_seals) != 0) told_seals_.push_back(&link);
+  }
+  for (Link* link : all_reversed()) {
+    const uint8_t hears = link->guard->hears();
+    if ((hears & hears_usage) != 0) told_usage_.push_back(link);
+    if ((hears & hears_ends) != 0) told_ends_.push_back(link);
+  }
+}
+
+std::vector<GuardChain::Link*> GuardChain::all_reversed() {
+  std::vector<Link*> all;
+  for (auto link = links_.rbegin(); link != links_.rend(); ++link) all.push_back(&*link);
+  return all;
 }
 
 // ---- What is asked ------------------------------------------------------------
@@ -110,6 +128,15 @@ core::Verdict GuardChain::admit(const core::Operation& operation, const core::Ca
   return verdict;
 }
 
+core::Verdict GuardChain::admit_daemon(std::string_view daemon, const core::Desk& desk) const {
+  core::Verdict verdict;
+  for (const Link* link : of_daemons_) {
+    const auto question = [&](const Guard& guard) { return guard.admit_daemon(daemon, desk); };
+    if (refuses(*link, question, verdict)) break;
+  }
+  return verdict;
+}
+
 core::Verdict GuardChain::admit_claim(const core::Candidate& candidate, const core::Desk& desk) const {
   core::Verdict verdict;
   for (const Link* link : of_claims_) {
@@ -169,8 +196,8 @@ core::Ruling GuardChain::judge(const core::Ending& ending, const core::Desk& des
 // ---- What is told --------------------------------------------------------------
 
 template <typename News>
-void GuardChain::tell(const News& news) {
-  for (auto link = links_.rbegin(); link != links_.rend(); ++link) {
+void GuardChain::tell(const std::vector<Link*>& links, const News& news) const {
+  for (Link* link : links) {
     try {
       news(*link->guard);
     } catch (...) {
@@ -196,23 +223,17 @@ Status GuardChain::open(core::Desk& desk) {
 
 void GuardChain::restored(const core::RoleFacts& role, const core::Reservation& reserved, uint64_t tokens,
                           uint64_t cost) {
-  tell([&](Guard& guard) { guard.restored(role, reserved, tokens, cost); });
+  tell(all_reversed(), [&](Guard& guard) { guard.restored(role, reserved, tokens, cost); });
 }
 
 void GuardChain::configured(core::Desk& desk) {
   read_modes(desk);
-  tell([&](Guard& guard) { guard.configured(desk); });
+  tell(all_reversed(), [&](Guard& guard) { guard.configured(desk); });
 }
 
 core::Reservation GuardChain::taken(const core::Candidate& candidate, core::Desk& desk) {
   core::Reservation reserved;
-  for (const Link* link : of_claims_) {
-    try {
-      link->guard->taken(candidate, reserved, desk);
-    } catch (...) {
-      failed(*link);
-    }
-  }
+  tell(told_claims_, [&](Guard& guard) { guard.taken(candidate, reserved, desk); });
   return reserved;
 }
 
@@ -221,39 +242,27 @@ void GuardChain::refused(const core::Verdict& verdict, core::Desk& desk) {
 }
 
 void GuardChain::used(const core::Usage& usage, core::Desk& desk) {
-  tell([&](Guard& guard) { guard.used(usage, desk); });
+  tell(told_usage_, [&](Guard& guard) { guard.used(usage, desk); });
 }
 
 void GuardChain::ended(const core::Ending& ending, const core::Ruling& ruling, core::Desk& desk) {
-  tell([&](Guard& guard) { guard.ended(ending, ruling, desk); });
+  tell(told_ends_, [&](Guard& guard) { guard.ended(ending, ruling, desk); });
 }
 
 void GuardChain::tick(core::Desk& desk) {
-  for (const Link& link : links_) {
-    try {
-      link.guard->tick(desk);
-    } catch (...) {
-      failed(link);
-    }
-  }
+  tell(told_ticks_, [&](Guard& guard) { guard.tick(desk); });
   for (const auto& [kind, verdict] : std::exchange(later_, {})) log_.note(kind, verdict, desk);
   log_.tick(desk);
 }
 
 void GuardChain::sealing(core::Desk& desk) {
-  for (const Link& link : links_) {
-    try {
-      link.guard->sealing(desk);
-    } catch (...) {
-      failed(link);
-    }
-  }
+  tell(told_seals_, [&](Guard& guard) { guard.sealing(desk); });
 }
 
 std::optional<int64_t> GuardChain::next_wakeup_ms() const {
   std::optional<int64_t> next = log_.next_wakeup_ms();
-  for (const Link& link : links_) {
-    const auto own = link.guard->next_wakeup_ms();
+  for (const Link* link : told_ticks_) {
+    const auto own = link->guard->next_wakeup_ms();
     if (own && (!next || *own < *next)) next = own;
   }
   return next;

@@ -33,6 +33,7 @@ class GuardChain final : public core::Gate {
   // The refusal of a transaction names the item that it is about: "at=N", from 0.
   core::Verdict admit(const core::Operation& operation, const core::Caller& caller,
                       const core::Desk& desk) const override;
+  core::Verdict admit_daemon(std::string_view daemon, const core::Desk& desk) const override;
   core::Verdict admit_claim(const core::Candidate& candidate, const core::Desk& desk) const override;
   core::Reservation taken(const core::Candidate& candidate, core::Desk& desk) override;
   void refused(const core::Verdict& verdict, core::Desk& desk) override;
@@ -65,9 +66,10 @@ class GuardChain final : public core::Gate {
   template <typename Question>
   bool refuses(const Link& link, const Question& question, core::Verdict& refusal) const;
   void count_refusal(const Link& link, core::Verdict verdict, core::Verdict& refusal) const;
-  // Tells every guard, last one first; who throws is noted.
+  // Tells these guards; who throws is noted.
   template <typename News>
-  void tell(const News& news);
+  void tell(const std::vector<Link*>& links, const News& news) const;
+  std::vector<Link*> all_reversed();
   void failed(const Link& link) const;
   void note_later(std::string kind, core::Verdict verdict) const;
   static core::GuardMode configured_mode(const Guard& guard, const core::Desk& desk);
@@ -81,6 +83,13 @@ class GuardChain final : public core::Gate {
   std::vector<const Link*> of_operations_;
   std::vector<const Link*> of_claims_;
   std::vector<const Link*> of_failures_;
+  std::vector<const Link*> of_daemons_;
+  std::vector<Link*> told_claims_;
+  std::vector<Link*> told_ticks_;
+  std::vector<Link*> told_seals_;
+  // Last guard first.
+  std::vector<Link*> told_usage_;
+  std::vector<Link*> told_ends_;
   RefusalLog log_;
   // Of questions, which write nothing: told to the log with the next tick.
   mutable std::vector<std::pair<std::string, core::Verdict>> later_;

@@ -11,6 +11,7 @@ class KillSwitch final : public Guard {
   // Closed: whoever froze the fleet wants it to stand still.
   FailureDirection failure_direction() const override { return FailureDirection::closed; }
   uint8_t asks() const override { return asks_operations | asks_claims; }
+  uint8_t hears() const override { return hears_nothing; }
   bool has_mode() const override { return false; }
   // FROZEN, with the time that is left of one with a limit.
   core::Verdict admit(const core::Operation& operation, const core::Caller& caller,

@@ -11,6 +11,7 @@ class LoadShed final : public Guard {
   // Open: a backlog that grows past its cap for a while is no harm, work that is turned away is.
   FailureDirection failure_direction() const override { return FailureDirection::open; }
   uint8_t asks() const override { return asks_operations | asks_claims; }
+  uint8_t hears() const override { return hears_nothing; }
   void open(core::Desk& desk) override { look(desk); }
   void configured(core::Desk& desk) override { look(desk); }
   // BUSY. A push over a cap of its role; what grows the store while the disk is low; all but what ends work

@@ -11,6 +11,7 @@ class Pause final : public Guard {
   // Closed: whoever paused a role wants it to stand still.
   FailureDirection failure_direction() const override { return FailureDirection::closed; }
   uint8_t asks() const override { return asks_claims; }
+  uint8_t hears() const override { return hears_nothing; }
   // PAUSED with the operator's reason; never passes by itself.
   core::Verdict admit_claim(const core::Candidate& candidate, const core::Desk& desk) const override;
 };

@@ -18,6 +18,7 @@ class Rate final : public Guard {
   // Open: a few claims too many cost less than a role that stands still.
   FailureDirection failure_direction() const override { return FailureDirection::open; }
   uint8_t asks() const override { return asks_claims; }
+  uint8_t hears() const override { return hears_claims | hears_seals; }
 
   void open(core::Desk& desk) override;
   void configured(core::Desk& desk) override;

@@ -5,6 +5,7 @@
 #include "guards/authorisation.h"
 #include "guards/circuit_breaker.h"
 #include "guards/concurrency.h"
+#include "guards/health.h"
 #include "guards/kill_switch.h"
 #include "guards/load_shed.h"
 #include "guards/pause.h"
@@ -25,13 +26,16 @@ std::unique_ptr<GuardChain> make_guard_chain() {
   guards.push_back(std::make_unique<KillSwitch>());
   guards.push_back(std::make_unique<LoadShed>());
   guards.push_back(std::make_unique<Pause>());
-  guards.push_back(std::make_unique<CircuitBreaker>());
+  auto breaker = std::make_unique<CircuitBreaker>();
+  CircuitBreaker& circuits = *breaker;
+  guards.push_back(std::move(breaker));
   guards.push_back(std::make_unique<Concurrency>());
   guards.push_back(std::make_unique<Rate>());
   guards.push_back(std::make_unique<QuotaBreaker>());
   guards.push_back(std::make_unique<Velocity>());
   guards.push_back(std::make_unique<StuckClaimSweep>());
   guards.push_back(std::make_unique<PoisonBreaker>());
+  guards.push_back(std::make_unique<Health>(circuits));
   return std::make_unique<GuardChain>(std::move(guards));
 }
 

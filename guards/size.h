@@ -11,6 +11,7 @@ class Size final : public Guard {
   // Closed: a row that nobody can read back whole is worse than a refused push.
   FailureDirection failure_direction() const override { return FailureDirection::closed; }
   uint8_t asks() const override { return asks_operations; }
+  uint8_t hears() const override { return hears_nothing; }
   bool has_mode() const override { return false; }
   // TOOBIG, naming what is too big, the limit and what to do.
   core::Verdict admit(const core::Operation& operation, const core::Caller& caller,

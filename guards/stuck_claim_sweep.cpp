@@ -12,7 +12,9 @@ constexpr size_t daemons_max = 100;  // counted by name; later ones only in the 
 }  // namespace
 
 void StuckClaimSweep::ended(const core::Ending& ending, const core::Ruling& /*ruling*/, core::Desk& desk) {
-  if (ending.outcome != core::Outcome::lapsed) return;
+  // A claim that was reaped was not stuck.
+  if (ending.outcome != core::Outcome::lapsed || ending.error_class != core::ErrorClass::lease_expired)
+    return;
   const auto [at, first] = minutes_.try_emplace(std::string(ending.role.name));
   Minute& minute = at->second;
   if (first) {

@@ -16,6 +16,7 @@ class StuckClaimSweep final : public Guard {
   std::string_view name() const override { return "sweep"; }
   FailureDirection failure_direction() const override { return FailureDirection::open; }
   uint8_t asks() const override { return 0; }
+  uint8_t hears() const override { return hears_ends | hears_ticks; }
   bool has_mode() const override { return false; }
   void open(core::Desk& /*desk*/) override {
     minutes_.clear();

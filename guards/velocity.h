@@ -21,6 +21,7 @@ class Velocity final : public Guard {
   // Open: it guesses, and it must not stop the work when it cannot even do that.
   FailureDirection failure_direction() const override { return FailureDirection::open; }
   uint8_t asks() const override { return asks_claims; }
+  uint8_t hears() const override { return hears_ticks; }
   core::GuardMode default_mode() const override { return core::GuardMode::observe; }
 
   // Throws std::runtime_error on a damaged row.

@@ -16,6 +16,15 @@ constexpr size_t payload_bytes_default = size_t{1} << 20;
 constexpr size_t payload_bytes_ceiling = size_t{4} << 20;  // what `payload_max` may be set to
 constexpr size_t headers_per_message_max = 64;
 constexpr size_t reason_bytes_max = 1024;
+
+// Daemons.
+constexpr int64_t beat_interval_ms_default = 5'000;
+constexpr int64_t beat_interval_ms_min = 100;
+constexpr int64_t beat_interval_ms_max = 3'600'000;
+constexpr size_t beat_values_max = 32;  // besides the reserved names
+constexpr size_t beat_value_bytes_max = 256;
+constexpr size_t beat_names_max = 100;  // in `roles`, and in `needs`
+constexpr size_t daemons_max = 100'000;
 constexpr size_t error_text_bytes_max = size_t{16} << 10;  // longer ones are cut, not refused
 constexpr size_t note_bytes_max = 1024;
 constexpr int priority_max = 9;

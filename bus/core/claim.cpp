@@ -162,6 +162,11 @@ ClaimOutcome Machine::take(const ClaimAsk& ask) {
   const size_t start = first_turn(ask.daemon, ask.roles);
   const RoleState* last = nullptr;
   bool full = false;
+  if (Verdict verdict = gate_.admit_daemon(ask.daemon, *desk_); !verdict.allowed) {
+    outcome.verdict = std::move(verdict);
+    outcome.all_held = outcome.daemon_held = true;
+    return outcome;
+  }
   for (bool progress = true; progress && !full;) {
     progress = false;
     for (size_t turn = 0; turn < ask.roles.size() && !full; ++turn) {

@@ -176,6 +176,10 @@ class Gate {
                         const Desk& /*desk*/) const {
     return Verdict::allow();
   }
+  // Before a daemon (name or name@boot) is granted any claim at all. What holds it holds nobody else.
+  virtual Verdict admit_daemon(std::string_view /*daemon*/, const Desk& /*desk*/) const {
+    return Verdict::allow();
+  }
   // Before a claim is granted. Const: reserving is for taken(), after all guards allowed.
   virtual Verdict admit_claim(const Candidate& candidate, const Desk& desk) const = 0;
   virtual Reservation taken(const Candidate& /*candidate*/, Desk& /*desk*/) { return {}; }

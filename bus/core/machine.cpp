@@ -48,6 +48,7 @@ Status Machine::open() {
   if (Status status = load_roles(); !status) return status;
   if (Status status = load_freeze(); !status) return status;
   if (Status status = load_claims(); !status) return status;
+  load_reaps();
   for (const auto& [name, config] : config_.roles) {
     if (find_role(name) == nullptr) make_role(name);
   }
@@ -405,6 +406,11 @@ Applied Machine::dispatch(const Caller& caller, const Operation& operation, Outb
     Applied operator()(const op::QuotaDrop&) const { return guards(); }
     Applied operator()(const op::GuardList&) const { return guards(); }
     Applied operator()(const op::SetGuardMode&) const { return guards(); }
+    Applied operator()(const op::Beat&) const { return guards(); }
+    Applied operator()(const op::Daemons&) const { return guards(); }
+    Applied operator()(const op::DaemonInfo&) const { return guards(); }
+    Applied operator()(const op::DaemonForget&) const { return guards(); }
+    Applied operator()(const op::Reap& o) const { return m.apply_reap(caller, o, writer()), done(); }
     Applied guards() const { return m.gate_.command(operation, caller, *m.desk_, writer()), done(); }
   };
   return std::visit(Visitor{*this, caller, operation, outbox}, operation);

@@ -7,6 +7,7 @@
 //   list.cpp      list
 //   timers.cpp    clocks, due rows, lapses, retention waits.cpp   parked commands, events
 //   freeze.cpp    the kill switch                     desk.cpp    what guards are offered
+//   reap.cpp      claims of a process that is gone
 #pragma once
 
 #include <algorithm>
@@ -106,7 +107,8 @@ struct ClaimAsk {
 struct ClaimOutcome {
   std::vector<Granted> granted;
   bool loading = false;            // a window was still being filled
-  bool all_held = false;           // a guard holds every role
+  bool all_held = false;           // a guard holds every role, or the daemon
+  bool daemon_held = false;        // others may still be served
   std::optional<Verdict> verdict;  // of the one that passes first
 };
 
@@ -274,11 +276,20 @@ class Machine {
   Ending ending_of(const RoleFacts& role, const LiveClaim& closed, Outcome outcome) const;
   int64_t backoff_ms(const RoleState& role, ErrorClass error_class, uint32_t before);
   void lapse(LiveClaim& claim);
+  void end_crashed(LiveClaim& claim, std::string text);
+  void end_unheard(LiveClaim& claim, ErrorClass error_class, std::string text);
   void release_claim(LiveClaim& claim, int64_t delay_ms);
   // The claim is over: out of the live set, its invocation on record.
   Claims::node_type close_claim(const LiveClaim& claim, Outcome outcome, ErrorClass error_class,
                                 std::string_view text);
   uint32_t max_attempts(const RoleState& role, uint32_t own) const;
+
+  // ---- reap.cpp
+  void load_reaps();
+  std::vector<uint64_t> claims_of(std::string_view daemon) const;
+  bool reap_some(std::string_view daemon, const std::vector<uint64_t>& sequences);
+  void apply_reap(const Caller& caller, const op::Reap& reap, ReplyWriter& writer);
+  void tick_reaps();
 
   // ---- ends.cpp
   std::optional<Loaded> load(const BirthKey& key);
@@ -389,7 +400,9 @@ class Machine {
   Wait& park(ClientId client, WaitKind kind, int64_t wait_ms);
   void unpark(uint64_t number);
   void serve_ready(Outbox& outbox);
-  bool serve_claim_wait(Wait& wait, Outbox& outbox, bool last_chance);
+  enum class Served : uint8_t { over, waits, passed_over };
+  Served serve_claim_wait(Wait& wait, Outbox& outbox, bool last_chance);
+  uint64_t first_waiter(const std::set<uint64_t>& passed_over);
   void serve_results(Outbox& outbox);
   void serve_events(Outbox& outbox);
   void end_waits(Outbox& outbox);
@@ -413,6 +426,7 @@ class Machine {
   FreezeRecord committed_freeze_;                                   // what status reads show
   std::optional<FreezeRecord> wanted_freeze_;                       // by a guard; begins with the next tick
   std::optional<std::pair<std::string, std::string>> wanted_thaw_;  // by, reason
+  std::set<std::string> reaps_;  // name@boot of processes whose claims are still to be ended
   DiskMark disk_ = DiskMark::ample;
   ChainLink chain_;
   int64_t mono_ms_ = 0;

@@ -248,6 +248,30 @@ struct SetGuardMode {
   GuardMode mode = GuardMode::enforce;
 };
 
+// A sign of life of a process.
+struct Beat {
+  Text daemon;                             // without its boot
+  Text boot;                               // of its process; empty: not told
+  std::optional<int64_t> interval_ms;      // at which it means to beat
+  std::optional<std::vector<Text>> roles;  // that it serves
+  std::optional<std::vector<Text>> needs;  // daemons that it depends on
+  std::optional<int64_t> errors;           // total of its process
+  Text state;
+  std::vector<std::pair<Text, Text>> values;
+};
+struct Daemons {};   // a status read
+struct DaemonInfo {  // a status read
+  Text daemon;
+};
+struct DaemonForget {
+  Text daemon;
+};
+// The process is gone, and nothing of it is left: its claims end as crashes.
+struct Reap {
+  Text daemon;
+  Text boot;
+};
+
 // Not on the wire. The server's: claims of a reply that could not be delivered.
 struct Unclaim {
   std::vector<std::pair<std::string_view, std::string_view>> items;  // id, token
@@ -263,6 +287,7 @@ using Operation =
                  op::Roles, op::RoleInfo, op::RoleDrop, op::Pause, op::Resume, op::DeadList, op::DeadGet,
                  op::DeadCount, op::DeadGroups, op::DeadReplay, op::DeadEdit, op::DeadDrop, op::Explain,
                  op::Events, op::Info, op::Unclaim, op::KillSet, op::KillClear, op::KillStatus, op::KillFiles,
-                 op::QuotaSet, op::QuotaGet, op::QuotaDrop, op::GuardList, op::SetGuardMode>;
+                 op::QuotaSet, op::QuotaGet, op::QuotaDrop, op::GuardList, op::SetGuardMode, op::Beat,
+                 op::Daemons, op::DaemonInfo, op::DaemonForget, op::Reap>;
 
 }  // namespace pawl::core

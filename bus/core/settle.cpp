@@ -360,23 +360,33 @@ void Machine::apply_unclaim(const op::Unclaim& unclaim) {
 }
 
 void Machine::lapse(LiveClaim& claim) {
-  const std::string text = "no sign of life for the lease of " + format_duration(claim.life.lease_ms);
-  const auto closed = close_claim(claim, Outcome::lapsed, ErrorClass::lease_expired, text);
+  end_unheard(claim, ErrorClass::lease_expired,
+              "no sign of life for the lease of " + format_duration(claim.life.lease_ms));
+}
+
+void Machine::end_crashed(LiveClaim& claim, std::string text) {
+  end_unheard(claim, ErrorClass::crash, std::move(text));
+}
+
+// The worker said nothing more: its lease ran out, or its process is known to be gone.
+void Machine::end_unheard(LiveClaim& claim, ErrorClass error_class, std::string text) {
+  const auto closed = close_claim(claim, Outcome::lapsed, error_class, text);
   auto& [key, life, home, own_max, batch] = closed.mapped();
   RoleState& role = role_by_number(life.role);
   ++counts(role).lapsed;
   life.has_error = true;
-  life.error_class = ErrorClass::lease_expired;
-  life.error_text = text;
-  life.fingerprint = fingerprint(ErrorClass::lease_expired, text);
-  const bool fatal = role.config->classes[static_cast<size_t>(ErrorClass::lease_expired)].dead;
+  life.error_class = error_class;
+  life.fingerprint = fingerprint(error_class, text);
+  life.error_text = std::move(text);
+  const bool fatal = role.config->classes[static_cast<size_t>(error_class)].dead;
   const Ruling ruling = judge(closed.mapped(), Outcome::lapsed, fatal);
   settled(closed.mapped(), Outcome::lapsed, ruling);
   if (life.cancel) return end_message(key, life, home, MessageState::claimed, Place::cancelled);
   if (life.expire_at_ms != 0 && life.expire_at_ms <= head_.wall_ms) {
     return end_message(key, life, home, MessageState::claimed, Place::expired);
   }
-  if (ruling.spend && !PAWL_FAULT(lapse_spends_nothing)) spend(life, ErrorClass::lease_expired);
+  if (ruling.spend && !PAWL_FAULT(lapse_spends_nothing)) spend(life, error_class);
+  const bool crashed = error_class == ErrorClass::crash;
   Headers fields = {{"id", encode_id(key)},
                     {"role", role.record.name},
                     {"delivery", std::to_string(life.deliveries)},
@@ -384,7 +394,7 @@ void Machine::lapse(LiveClaim& claim) {
                     {"lease_ms", std::to_string(life.lease_ms)},
                     {"spent", std::to_string(life.spent)}};
   if (!ruling.reason.empty()) fields.emplace_back("ruling", ruling.reason);
-  chronicle("message.lapse", std::move(fields));
+  chronicle(crashed ? "message.crash" : "message.lapse", std::move(fields));
   const bool used_up = ruling.spend && life.spent >= max_attempts(role, own_max);
   if (fatal || ruling.poison || used_up) return bury(key, life, home, MessageState::claimed, ruling);
   shift(role, MessageState::claimed, MessageState::ready);

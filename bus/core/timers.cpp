@@ -50,6 +50,7 @@ void Machine::tick(Outbox& outbox) {
   end_holds();
   if (fire_due_wall() >= limits::due_rows_per_tick) more_work_ = true;
   if (fire_due_bus() >= limits::due_rows_per_tick) more_work_ = true;
+  tick_reaps();
   if (sweep_lapses() >= limits::lapses_per_tick) more_work_ = true;
   serve_ready(outbox);
   end_waits(outbox);

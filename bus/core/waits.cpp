@@ -49,8 +49,8 @@ void Machine::disconnected(ClientId client) {
               jobs_.end());
 }
 
-// Returns whether the wait is over.
-bool Machine::serve_claim_wait(Wait& wait, Outbox& outbox, bool last_chance) {
+// Returns whether the wait is over. A daemon that a guard holds leaves what there is to others.
+Machine::Served Machine::serve_claim_wait(Wait& wait, Outbox& outbox, bool last_chance) {
   ClaimAsk ask;
   ask.daemon = wait.daemon;
   ask.count = wait.count;
@@ -64,7 +64,7 @@ bool Machine::serve_claim_wait(Wait& wait, Outbox& outbox, bool last_chance) {
   }
   const bool over = !outcome.granted.empty() || (last_chance && !wait.until_loaded) ||
                     (wait.until_loaded && !outcome.loading);
-  if (!over) return false;
+  if (!over) return outcome.daemon_held ? Served::passed_over : Served::waits;
   ReplyWriter& writer = outbox.reply_to(wait.client);
   if (outcome.all_held) {
     writer.error(refusal(*outcome.verdict));
@@ -73,27 +73,45 @@ bool Machine::serve_claim_wait(Wait& wait, Outbox& outbox, bool last_chance) {
     write_claims(wait.client, outcome, writer, outbox);
   }
   unpark(wait.number);
-  return true;
+  return Served::over;
+}
+
+// Who has waited longest for one of the roles that became ready; UINT64_MAX: nobody does.
+uint64_t Machine::first_waiter(const std::set<uint64_t>& passed_over) {
+  uint64_t first = UINT64_MAX;
+  for (auto role = readied_.begin(); role != readied_.end();) {
+    const auto waiting = role_waits_.find(*role);
+    if (waiting == role_waits_.end()) {
+      role = readied_.erase(role);
+      continue;
+    }
+    const std::set<uint64_t>& numbers = waiting->second;
+    auto at = numbers.begin();
+    while (at != numbers.end() && passed_over.contains(*at)) ++at;
+    if (at != numbers.end())
+      first = std::min(first, PAWL_FAULT(waiters_newest_first) ? *numbers.rbegin() : *at);
+    ++role;
+  }
+  return first;
 }
 
 void Machine::serve_ready(Outbox& outbox) {
+  std::set<uint64_t> passed_over;
   while (!readied_.empty()) {
     // In order of arrival over all of these roles: who came first may take from any of his.
-    uint64_t first = UINT64_MAX;
-    for (auto role = readied_.begin(); role != readied_.end();) {
-      const auto waiting = role_waits_.find(*role);
-      if (waiting == role_waits_.end()) {
-        role = readied_.erase(role);
-        continue;
-      }
-      const std::set<uint64_t>& numbers = waiting->second;
-      first = std::min(first, PAWL_FAULT(waiters_newest_first) ? *numbers.rbegin() : *numbers.begin());
-      ++role;
+    const uint64_t first = first_waiter(passed_over);
+    if (first == UINT64_MAX) {
+      readied_.clear();
+      break;
     }
-    if (first == UINT64_MAX) break;
     Wait& wait = waits_.at(first);
     const std::vector<std::string> roles = wait.roles;
-    if (serve_claim_wait(wait, outbox, false)) continue;
+    const Served served = serve_claim_wait(wait, outbox, false);
+    if (served == Served::over) continue;
+    if (served == Served::passed_over) {
+      passed_over.insert(first);
+      continue;
+    }
     // Nothing for him means nothing in any of his roles.
     for (const std::string& role : roles) readied_.erase(role);
   }
@@ -137,7 +155,7 @@ void Machine::end_waits(Outbox& outbox) {
           // It waits for a window, not for a time.
           wait_deadlines_.erase(wait_deadlines_.begin());
         } else {
-          PAWL_CHECK(serve_claim_wait(wait, outbox, true));
+          PAWL_CHECK(serve_claim_wait(wait, outbox, true) == Served::over);
         }
         break;
       case WaitKind::result: {
@@ -165,7 +183,7 @@ void Machine::load_windows(Outbox& outbox) {
     // Whoever came earlier and still waits for one of these windows comes first.
     const auto is_loading = [&](const std::string& role) { return loading.count(role) != 0; };
     const bool behind = std::any_of(wait.roles.begin(), wait.roles.end(), is_loading);
-    if (!behind && serve_claim_wait(wait, outbox, false)) continue;
+    if (!behind && serve_claim_wait(wait, outbox, false) == Served::over) continue;
     if (loading_waits_.count(number) != 0) loading.insert(wait.roles.begin(), wait.roles.end());
   }
   if (!loading_waits_.empty()) more_work_ = true;

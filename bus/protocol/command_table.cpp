@@ -107,6 +107,18 @@ constexpr Command table[] = {
     {"GUARD", "MODE", 4, 4, flag_write | flag_admin, guards, "GUARD MODE name off|observe|enforce",
      "Sets the mode of a guard; it outlives restarts.", decode_guard_mode},
 
+    {"BEAT", "", 2, any, flag_status | flag_write, daemons, "BEAT daemon [name value]...",
+     "A sign of life of a process; the first one registers it. boot interval roles errors needs state are "
+     "reserved names.",
+     decode_beat},
+    {"DAEMONS", "", 1, 1, flag_status, daemons, "DAEMONS",
+     "Every daemon that ever beat, with its colour and the numbers behind it.", decode_daemons},
+    {"DAEMON", "FORGET", 3, 3, flag_write | flag_admin, daemons, "DAEMON FORGET name",
+     "Forgets a daemon until it beats again.", decode_daemon_forget},
+    {"DAEMON", "", 2, 2, flag_status, daemons, "DAEMON name", "One daemon, as in DAEMONS.", decode_daemon},
+    {"REAP", "", 3, 3, flag_write | flag_admin, daemons, "REAP daemon boot",
+     "Ends every claim of a process that is gone as a crash; answers how many.", decode_reap},
+
     {"SUBSCRIBE", "", 2, any, subscriber, broadcast, "SUBSCRIBE channel [channel ...]",
      "Receives what is published on channels.", decode_session},
     {"UNSUBSCRIBE", "", 1, any, subscriber, broadcast, "UNSUBSCRIBE [channel ...]",
@@ -214,6 +226,8 @@ std::string_view group_name(CommandGroup group) {
       return "Roles";
     case guards:
       return "Guards";
+    case daemons:
+      return "Daemons";
     case broadcast:
       return "Broadcast";
     case connection:

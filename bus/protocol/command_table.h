@@ -28,11 +28,12 @@ enum class CommandGroup : uint8_t {
   dead_letters,
   roles,
   guards,
+  daemons,
   broadcast,
   connection,
   operations
 };
-constexpr size_t command_group_count = 8;
+constexpr size_t command_group_count = 9;
 std::string_view group_name(CommandGroup group);
 
 using Decoder = Decoded (*)(const Command& command, Args args);

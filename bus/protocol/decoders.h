@@ -48,6 +48,12 @@ Decoded decode_quota_drop(const Command& command, Args args);
 Decoded decode_guard_list(const Command& command, Args args);
 Decoded decode_guard_mode(const Command& command, Args args);
 
+Decoded decode_beat(const Command& command, Args args);
+Decoded decode_daemons(const Command& command, Args args);
+Decoded decode_daemon(const Command& command, Args args);
+Decoded decode_daemon_forget(const Command& command, Args args);
+Decoded decode_reap(const Command& command, Args args);
+
 // Which session command it is, is told by the row.
 Decoded decode_session(const Command& command, Args args);
 

@@ -66,7 +66,7 @@ bool Pipeline::run_commands(Client& client) {
 }
 
 bool Pipeline::serve(Client& client, uint16_t flags, core::Operation operation) {
-  if ((flags & protocol::flag_status) != 0) return serve_status(client, operation);
+  if ((flags & protocol::flag_status) != 0) return serve_status(client, flags, operation);
   if (serve_without_disk(client, operation)) return true;
   const bool is_kill = std::holds_alternative<core::op::KillSet>(operation);
   if (!is_kill && !has_room(flags)) return wait_for_room(client);
@@ -197,7 +197,7 @@ bool Pipeline::queue_in_multi(Client& client, const protocol::Command& command) 
   return true;
 }
 
-bool Pipeline::serve_status(Client& client, const core::Operation& operation) {
+bool Pipeline::serve_status(Client& client, uint16_t flags, const core::Operation& operation) {
   if (std::holds_alternative<core::op::Info>(operation)) {
     session_->info(client, protocol::Args(args_).subspan(1));
     return true;
@@ -210,11 +210,15 @@ bool Pipeline::serve_status(Client& client, const core::Operation& operation) {
     }
   }
   if (engine_.mode() == EngineMode::reopening) return wait_for_room(client);
-  if (const std::optional<Error> error = no_bus_for(operation, 0)) {
+  if (const std::optional<Error> error = no_bus_for(operation, flags)) {
     answer_error(client, *error);
     return true;
   }
   engine_.bus()->apply(caller_, operation, *this);
+  // A beat may have set claims of others free: those wait for their batch.
+  std::erase(touched_, &client);
+  if (!touched_.empty() || fresh_broadcasts_ > 0) settle(current_tag());
+  touched_.push_back(&client);
   settle(0);
   return true;
 }

@@ -138,7 +138,7 @@ class Pipeline final : private core::Outbox {
   bool may_run(const Client& client) const;
   void half_sent(Client& client);
 
-  bool serve_status(Client& client, const core::Operation& operation);
+  bool serve_status(Client& client, uint16_t flags, const core::Operation& operation);
   static bool hands_out_claims(const core::Operation& operation);
   // Closes the replies just written: they leave once batch `tag` is durable.
   void settle(uint64_t tag);

@@ -222,7 +222,7 @@ TEST_CASE("arguments: help is for stdout and exit 0, and knows only what there i
     CHECK(outcome.text.find("usage: pawl") != std::string::npos);
   }
   const std::string all = parse_arguments({"--help"}).text;
-  for (const char* later : {"up", "daemons", "incident", "sweep", "cron", "backup"}) {
+  for (const char* later : {"up", "incident", "sweep", "cron", "backup"}) {
     INFO(later);
     CHECK(all.find(std::string("\n  ") + later + " ") == std::string::npos);
   }

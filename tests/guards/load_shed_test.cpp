@@ -287,6 +287,11 @@ TEST_CASE("shed: what a full disk stops") {
       {"QUOTA DROP", op::QuotaDrop{}, never},
       {"GUARD LIST", op::GuardList{}, never},
       {"GUARD MODE", op::SetGuardMode{}, never},
+      {"BEAT", op::Beat{}, never},
+      {"DAEMONS", op::Daemons{}, never},
+      {"DAEMON", op::DaemonInfo{}, never},
+      {"DAEMON FORGET", op::DaemonForget{}, never},
+      {"REAP", op::Reap{}, never},
       {"a claim whose reply was lost", op::Unclaim{}, never},
   };
   // Every operation but the transaction, of which the chain asks item by item; two stand here twice.

@@ -15,6 +15,7 @@ struct Swept {
     const core::Reservation reserved;
     core::Ending ending{.role = facts, .message = {}, .daemon = daemon, .reserved = reserved};
     ending.outcome = outcome;
+    if (outcome == core::Outcome::lapsed) ending.error_class = core::ErrorClass::lease_expired;
     guard.ended(ending, {}, desk);
   }
   void lapse(const std::string& role, int times, std::string_view daemon = "d@1") {

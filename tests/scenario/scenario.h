@@ -16,6 +16,9 @@
 // kill scope=claims for=1000 why, killhard why, clear why, clearhard why, killstatus; files soft hard (the
 // flag files, as the server sees them; "files" alone: none is there).
 //
+// beat svc boot=b1 interval=1000 roles=r needs=slack errors=3 state=stopping; daemon svc, daemons, forget
+// svc; reap svc b1.
+//
 // Other lines: jump 1h (one turn, that much later), later 1h (the turn of the next line is that much later),
 // wall -1h (somebody sets the clock), restart [down=1h], gone c1 (the connection closes), hold [strict]
 // (nothing is sealed from here) and flow (sealed and committed after each line again).

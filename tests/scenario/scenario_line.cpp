@@ -324,11 +324,42 @@ std::optional<Operation> make_guard_operation(const ScenarioLine& line) {
   return std::nullopt;
 }
 
+std::vector<std::string_view> names_in(std::string_view list) {
+  std::vector<std::string_view> names;
+  while (!list.empty()) {
+    const size_t end = std::min(list.find(','), list.size());
+    names.push_back(list.substr(0, end));
+    list.remove_prefix(std::min(end + 1, list.size()));
+  }
+  return names;
+}
+
+std::optional<Operation> make_daemon_operation(const ScenarioLine& line) {
+  const std::string& verb = line.verb;
+  if (verb == "beat") {
+    op::Beat beat;
+    beat.daemon = arg(line, 0);
+    beat.boot = line.word("boot").value_or("");
+    beat.interval_ms = line.number_of("interval");
+    beat.errors = line.number_of("errors");
+    beat.state = line.word("state").value_or("");
+    if (const auto roles = line.word("roles")) beat.roles = names_in(*roles);
+    if (const auto needs = line.word("needs")) beat.needs = names_in(*needs);
+    return beat;
+  }
+  if (verb == "daemon") return op::DaemonInfo{arg(line, 0)};
+  if (verb == "daemons") return op::Daemons{};
+  if (verb == "forget") return op::DaemonForget{arg(line, 0)};
+  if (verb == "reap") return op::Reap{arg(line, 0), arg(line, 1)};
+  return std::nullopt;
+}
+
 std::optional<Operation> make_operation(const ScenarioLine& line, ScenarioNames& names, int64_t wall_ms,
                                         std::string_view cursor) {
   if (auto write = make_write(line, names, wall_ms)) return write;
   if (auto dead = make_dead(line, names, cursor)) return dead;
   if (auto guard = make_guard_operation(line)) return guard;
+  if (auto daemon = make_daemon_operation(line)) return daemon;
   const std::string& verb = line.verb;
   if (verb == "get") return op::Get{names.id(line.args.at(0))};
   if (verb == "result") return op::GetResult{names.id(line.args.at(0)), line.number_of("wait")};

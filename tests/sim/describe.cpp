@@ -197,6 +197,13 @@ struct Describer {
         .done();
   }
   std::string operator()(const op::GuardList&) const { return "GUARD LIST"; }
+  std::string operator()(const op::Beat& o) const { return Line("BEAT").word(o.daemon).done(); }
+  std::string operator()(const op::Daemons&) const { return "DAEMONS"; }
+  std::string operator()(const op::DaemonInfo& o) const { return Line("DAEMON").word(o.daemon).done(); }
+  std::string operator()(const op::DaemonForget& o) const {
+    return Line("DAEMON FORGET").word(o.daemon).done();
+  }
+  std::string operator()(const op::Reap& o) const { return Line("REAP").word(o.daemon).word(o.boot).done(); }
   std::string operator()(const op::SetGuardMode& o) const {
     return Line("GUARD MODE").word(o.name).word(core::guard_mode_names[static_cast<size_t>(o.mode)]).done();
   }
