@@ -61,6 +61,7 @@ void Simulation::drain() {
   clients_die_ = false;
   clock_.advance(1);
   begin_turn();
+  if (live_.freeze().kind != core::FreezeKind::none) apply(op::KillClear{true, "the end"}, next_client_++);
   give_back_undelivered();
   for (const auto& [role, paused] : std::map<std::string, bool>(live_.roles())) {
     if (!failed()) apply(op::Resume{role}, next_client_++);

@@ -29,7 +29,8 @@ void Model::begin_turn(Instant now) {
   clock_runs_ = true;
   mono_ = now.mono_ms;
   bus_ += step;
-  lease_ += std::min<int64_t>(step, limits::clock_step_ms_max);
+  // Under a freeze of everything no worker can show a sign of life.
+  if (!all_frozen()) lease_ += std::min<int64_t>(step, limits::clock_step_ms_max);
   wall_ = std::max(wall_, now.wall_ms);
 }
 
@@ -71,7 +72,8 @@ void Model::apply(core::ClientId client, const core::Operation& operation, core:
     if (own != nullptr) return wrong("two replies to one operation");
     own = &reply.value;
   }
-  const bool silent = std::holds_alternative<core::op::Unclaim>(operation);
+  const bool silent = std::holds_alternative<core::op::Unclaim>(operation) ||
+                      std::holds_alternative<core::op::KillFiles>(operation);
   if (!silent && (own != nullptr) != (applied == core::Applied::replied)) {
     return wrong("apply returned " + std::string(applied == core::Applied::replied ? "replied" : "parked") +
                  " but " + (own == nullptr ? "wrote no reply" : "wrote the reply " + to_text(*own)));
@@ -93,9 +95,20 @@ void Model::apply(core::ClientId client, const core::Operation& operation, core:
     }
   }
   if (!judged) judge_own(client, operation, nullptr);
+  if (claims_frozen() && !claim_waiters_.empty()) {
+    wrong("client " + std::to_string(claim_waiters_[0].client) + " still waits for work under a freeze");
+  }
 }
 
 void Model::tick(const std::vector<Reply>& replies) {
+  if (freeze_.until != 0 && freeze_.until <= wall_) end_freeze();
+  if (!all_frozen()) let_time_pass();
+  for (const Reply& reply : replies) judge_waiter(reply, true);
+  check_after_tick();
+}
+
+// Lapses, due messages, expiries, retention.
+void Model::let_time_pass() {
   std::vector<ModelMessage*> lapsed;
   for (auto& [id, message] : messages_) {
     if (message.state == MessageState::claimed && message.lease_deadline <= lease_)
@@ -120,8 +133,6 @@ void Model::tick(const std::vector<Reply>& replies) {
     if (kept && message.ended_bus + config_.role(message.role).keep_done_ms <= bus_)
       message.may_be_gone = true;
   }
-  for (const Reply& reply : replies) judge_waiter(reply, true);
-  check_after_tick();
 }
 
 void Model::check_after_tick() {
@@ -149,7 +160,9 @@ void Model::check_after_tick() {
 std::optional<int64_t> Model::next_due_mono() const {
   std::optional<int64_t> first;
   const auto consider = [&](int64_t in_ms) { first = std::min(first.value_or(INT64_MAX), mono_ + in_ms); };
+  if (freeze_.until != 0) consider(freeze_.until - wall_);
   for (const auto& [id, message] : messages_) {
+    if (all_frozen()) break;
     const bool waits = message.state == MessageState::scheduled || message.state == MessageState::ready;
     if (message.state == MessageState::claimed) consider(message.lease_deadline - lease_);
     if (message.state == MessageState::scheduled && message.due_bus) consider(*message.due_bus - bus_);

@@ -67,6 +67,18 @@ struct ModelMessage {
   bool gone = false;         // and was seen to have, or must have
 };
 
+struct ModelFreeze {
+  core::FreezeKind kind = core::FreezeKind::none;
+  core::FreezeScope scope = core::FreezeScope::all;
+  std::string reason;
+  std::string by;
+  int64_t since = 0;  // wall
+  int64_t until = 0;  // wall; 0: until it is cleared
+
+  // Whether it stops what a freeze of that scope stops.
+  bool stops(core::FreezeScope what) const;
+};
+
 class Model {
  public:
   explicit Model(const core::BusConfig& config);
@@ -96,6 +108,9 @@ class Model {
   bool waits(core::ClientId client) const;
   size_t count(std::string_view role, MessageState state) const;
   int64_t wall_ms() const { return wall_; }
+  const ModelFreeze& freeze() const { return freeze_; }
+  // How often a freeze began or ended since the last call: so often is it told on pawl.freeze.
+  size_t take_freeze_news();
   // Monotonic time, as of this turn's clocks, at which the first thing is due that tick() must do.
   std::optional<int64_t> next_due_mono() const;
 
@@ -136,12 +151,14 @@ class Model {
   void release(ModelMessage& message, std::optional<int64_t> delay_ms);
   void do_ack(ModelMessage& message, std::string_view result);
   void cancel(ModelMessage& message);
+  void let_time_pass();
   void check_after_tick();
 
   // model_claims.cpp
   ModelMessage* best(const std::string& role, const std::set<std::string>& taken);
   std::vector<ModelMessage*> plan(const std::string& daemon, const std::vector<std::string>& roles,
                                   size_t count);
+  bool is_paused(const std::string& role) const;
   bool all_paused(const std::vector<std::string>& roles) const;
   void judge_claims(const std::string& daemon, const std::vector<std::string>& roles, size_t count,
                     std::optional<int64_t> lease_ms, bool pause_is_error, const Value& got);
@@ -149,6 +166,17 @@ class Model {
                        const Value& got);
   void judge_claim(core::ClientId client, const core::op::Claim& claim, const Value* got);
   void judge_waiter(const Reply& reply, bool in_tick);
+
+  // model_freeze.cpp
+  void expect_frozen(const std::string& what, const Value& got);
+  bool judge_stopped(const core::Operation& operation, const Value* got);
+  void begin_freeze(core::FreezeKind kind, core::FreezeScope scope, std::string by, std::string_view reason,
+                    int64_t until);
+  void end_freeze();
+  void expect_freeze(const std::string& what, const Value& got);
+  bool judge_kill(core::ClientId client, const core::Operation& operation, const Value* got);
+  bool all_frozen() const { return freeze_.stops(core::FreezeScope::all); }
+  bool claims_frozen() const { return freeze_.stops(core::FreezeScope::claims); }
 
   // model_writes.cpp
   void judge_own(core::ClientId client, const core::Operation& operation, const Value* got);
@@ -175,6 +203,7 @@ class Model {
   bool absent(std::string_view id, const Value& got);
   void judge_list(const core::op::List& list, const Value& got);
   void judge_role(const std::string& role, const Value& got);
+  void judge_guards(const Value& got);
 
   // model_dead.cpp
   bool matches(const core::op::DeadFilter& filter, const ModelMessage& message) const;
@@ -195,6 +224,10 @@ class Model {
   int64_t bus_ = 0;
   int64_t lease_ = 0;
   bool clock_runs_ = false;  // false until the first turn after a start
+
+  ModelFreeze freeze_;
+  size_t freeze_news_ = 0;
+  core::GuardMode pause_mode_ = core::GuardMode::enforce;
 
   std::map<std::string, bool> roles_;
   std::map<std::string, ModelMessage> messages_;

@@ -26,13 +26,14 @@ std::vector<ModelMessage*> Model::plan(const std::string& daemon, const std::vec
     if (at != turns.end()) std::rotate(turns.begin(), at + 1, turns.end());
   }
   std::vector<ModelMessage*> result;
+  if (claims_frozen()) return result;
   std::set<std::string> taken;
   bool found = true;
   while (found) {
     found = false;
     for (const std::string& role : turns) {
       const auto known = roles_.find(role);
-      if (known == roles_.end() || known->second || result.size() >= count) continue;
+      if (known == roles_.end() || is_paused(role) || result.size() >= count) continue;
       ModelMessage* message = best(role, taken);
       if (message == nullptr) continue;
       taken.insert(message->id);
@@ -43,11 +44,13 @@ std::vector<ModelMessage*> Model::plan(const std::string& daemon, const std::vec
   return result;
 }
 
+bool Model::is_paused(const std::string& role) const {
+  const auto known = roles_.find(role);
+  return known != roles_.end() && known->second && pause_mode_ == core::GuardMode::enforce;
+}
+
 bool Model::all_paused(const std::vector<std::string>& roles) const {
-  return std::all_of(roles.begin(), roles.end(), [&](const std::string& role) {
-    const auto known = roles_.find(role);
-    return known != roles_.end() && known->second;
-  });
+  return std::all_of(roles.begin(), roles.end(), [&](const std::string& role) { return is_paused(role); });
 }
 
 void Model::judge_one_claim(ModelMessage& message, const std::string& daemon, std::optional<int64_t> lease_ms,
@@ -131,6 +134,10 @@ void Model::judge_waiter(const Reply& reply, bool in_tick) {
                      ", who came earlier and could have had " + first[0]->id);
       }
       continue;
+    }
+    if (claims_frozen()) {
+      claim_waiters_.erase(claim_waiters_.begin() + static_cast<std::ptrdiff_t>(i));
+      return expect_frozen(who + ", who waits for work,", reply.value);
     }
     if (plan(waiter.daemon, waiter.roles, 1).empty() && !(in_tick && waiter.until_mono <= mono_)) {
       return wrong(who + " waits for a message, none is there, and it got " + to_text(reply.value));

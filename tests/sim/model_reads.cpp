@@ -94,6 +94,8 @@ void Model::judge_role(const std::string& role, const Value& got) {
 }
 
 void Model::judge_status(const core::Operation& operation, const Value& got) {
+  if (std::holds_alternative<op::KillStatus>(operation)) return expect_freeze("KILL STATUS", got);
+  if (std::holds_alternative<op::GuardList>(operation)) return judge_guards(got);
   if (const auto* info = std::get_if<op::RoleInfo>(&operation)) {
     const std::string role(info->role);
     if (!roles_.contains(role)) {
@@ -111,6 +113,21 @@ void Model::judge_status(const core::Operation& operation, const Value& got) {
   }
   for (const auto& [role, paused] : roles_) {
     if (!shown.contains(role)) wrong("ROLES leaves out " + role);
+  }
+}
+
+void Model::judge_guards(const Value& got) {
+  std::set<std::string> shown;
+  for (const Value& item : got.items) {
+    const Value* name = item.field("guard");
+    if (name == nullptr || !shown.insert(name->text).second) return wrong("GUARD LIST shows " + to_text(item));
+    expect_field("GUARD LIST", item, "failed", Value::integer(0));
+    if (name->text != "pause") continue;
+    const auto mode = core::guard_mode_names[static_cast<size_t>(pause_mode_)];
+    expect_field("GUARD LIST", item, "mode", Value::bulk(mode));
+  }
+  for (const char* name : {"size", "freeze", "pause"}) {
+    if (!shown.contains(name)) wrong("GUARD LIST leaves out " + std::string(name));
   }
 }
 

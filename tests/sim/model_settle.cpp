@@ -107,12 +107,14 @@ void Model::judge_fail(ModelMessage& message, const op::Fail& fail, const Value&
 void Model::judge_extend(const op::Extend& extend, const Value& got) {
   ModelMessage* message = held(extend.id, extend.token);
   if (message == nullptr) return expect("EXTEND", lost(), got);
-  const int64_t lease = extend.lease_ms.value_or(message->claim_lease_ms);
-  message->claim_lease_ms = lease;  // also of the next EXTEND without one
-  message->lease_deadline = lease_ + lease;
-  expect_field("EXTEND", got, "deadline", Value::integer(wall_ + lease));
+  if (!all_frozen()) {
+    message->claim_lease_ms = extend.lease_ms.value_or(message->claim_lease_ms);  // also of the next EXTEND
+    message->lease_deadline = lease_ + message->claim_lease_ms;
+  }
+  expect_field("EXTEND", got, "deadline", Value::integer(wall_ + message->lease_deadline - lease_));
   expect_field("EXTEND", got, "cancel", Value::integer(message->cancel_asked ? 1 : 0));
-  expect_field("EXTEND", got, "freeze", Value::bulk("none"));
+  const core::FreezeKind told = all_frozen() ? freeze_.kind : core::FreezeKind::none;
+  expect_field("EXTEND", got, "freeze", Value::bulk(core::freeze_kind_name(told)));
 }
 
 }  // namespace pawl::sim

@@ -17,6 +17,7 @@ bool waiting_state(const ModelMessage& message) {
 }  // namespace
 
 void Model::judge_own(core::ClientId client, const core::Operation& operation, const Value* got) {
+  if (judge_stopped(operation, got) || judge_kill(client, operation, got)) return;
   if (const auto* claim = std::get_if<op::Claim>(&operation)) return judge_claim(client, *claim, got);
   if (const auto* read = std::get_if<op::GetResult>(&operation)) return judge_result(client, *read, got);
   if (const auto* unclaim = std::get_if<op::Unclaim>(&operation)) {
@@ -63,6 +64,10 @@ bool Model::judge_change(const core::Operation& operation, const Value& got) {
     const auto role = roles_.find(std::string(resume->role));
     if (role != roles_.end()) role->second = false;
     expect("RESUME", role != roles_.end() ? ok() : Value::error(Code::notfound), got);
+  } else if (const auto* set = std::get_if<op::SetGuardMode>(&operation)) {
+    if (set->name == "pause") pause_mode_ = set->mode;
+    const bool fixed = set->name == "freeze" || set->name == "size" || set->name == "authorisation";
+    expect("GUARD MODE", fixed ? Value::error(Code::badarg) : ok(), got);
   } else {
     return false;
   }

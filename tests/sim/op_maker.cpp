@@ -22,14 +22,21 @@ constexpr std::array<Weight, kind_count> weights = {{
     {Kind::role_drop, 1},   {Kind::pause, 2},      {Kind::resume, 3},      {Kind::dead_list, 1},
     {Kind::dead_get, 1},    {Kind::dead_count, 2}, {Kind::dead_groups, 1}, {Kind::dead_replay, 4},
     {Kind::dead_edit, 1},   {Kind::dead_drop, 1},  {Kind::explain, 1},     {Kind::events, 1},
-    {Kind::walk_off, 4},
+    {Kind::walk_off, 4},    {Kind::kill_set, 2},   {Kind::kill_hard, 1},   {Kind::kill_clear, 3},
+    {Kind::kill_files, 1},  {Kind::kill_status, 1}, {Kind::guard_mode, 1}, {Kind::guard_list, 1},
 }};
+
+bool begins_freeze(Kind kind) {
+  return kind == Kind::kill_set || kind == Kind::kill_hard || kind == Kind::kill_files;
+}
 
 }  // namespace
 
 OpMaker::OpMaker(Rng& rng) : rng_(rng) {
+  freezes_ = rng_.chance(40);
   for (size_t i = 0; i < weights.size(); ++i) {
     if (i >= 2 && rng_.chance(30)) continue;
+    if (begins_freeze(weights[i].kind) && !freezes_) continue;
     const int weight = rng_.chance(15) ? weights[i].weight * 4 : weights[i].weight;
     bag_.insert(bag_.end(), static_cast<size_t>(weight), weights[i].kind);
   }
@@ -45,7 +52,12 @@ OpMaker::OpMaker(Rng& rng) : rng_(rng) {
   priorities_ = rng_.chance(30) ? 1 : 3;
 }
 
-Kind OpMaker::draw() { return rng_.pick(bag_); }
+Kind OpMaker::draw(const Model& model) {
+  // A fleet that stands still for long tells nothing new.
+  const bool frozen = model.freeze().kind != core::FreezeKind::none;
+  if (frozen && rng_.chance(12)) return Kind::kill_clear;
+  return rng_.pick(bag_);
+}
 
 std::string_view OpMaker::keep(std::string text) { return texts_.emplace_back(std::move(text)); }
 
@@ -243,6 +255,33 @@ core::Operation OpMaker::make_change(Kind kind, const Model& model, Known& known
   return op::Resume{role()};
 }
 
+core::Operation OpMaker::make_kill(Kind kind, const Model& model) {
+  const std::string_view reason = keep("reason " + std::to_string(++serial_));
+  const auto scope = static_cast<core::FreezeScope>(rng_.below(3));
+  if (kind == Kind::kill_hard) return op::KillSet{true, core::FreezeScope::all, std::nullopt, reason};
+  if (kind == Kind::kill_set) {
+    op::KillSet set{false, scope, std::nullopt, reason};
+    if (rng_.chance(40)) set.for_ms = rng_.between(1, 20'000);
+    return set;
+  }
+  if (kind == Kind::kill_clear) {
+    const bool hard = model.freeze().kind == core::FreezeKind::hard ? rng_.chance(70) : rng_.chance(20);
+    return op::KillClear{hard, reason};
+  }
+  op::KillFiles files;
+  files.soft = rng_.chance(50);
+  files.hard = rng_.chance(20);
+  files.scope = scope;
+  files.reason = reason;
+  if (rng_.chance(30)) files.until_ms = model.wall_ms() + rng_.between(-1000, 20'000);
+  return files;
+}
+
+op::SetGuardMode OpMaker::guard_mode() {
+  const std::vector<std::string> names = {"pause", "pause", "freeze", "size"};
+  return {keep(rng_.pick(names)), static_cast<core::GuardMode>(rng_.below(3))};
+}
+
 op::MultiPush OpMaker::multi_push() {
   op::MultiPush pushes;
   pushes.role = role();
@@ -323,6 +362,17 @@ core::Operation OpMaker::make(Kind kind, const Model& model, Known& known) {
     case Kind::pause:
     case Kind::resume:
       return make_change(kind, model, known);
+    case Kind::kill_set:
+    case Kind::kill_hard:
+    case Kind::kill_clear:
+    case Kind::kill_files:
+      return make_kill(kind, model);
+    case Kind::kill_status:
+      return op::KillStatus{};
+    case Kind::guard_mode:
+      return guard_mode();
+    case Kind::guard_list:
+      return op::GuardList{};
   }
   return op::Info{};
 }

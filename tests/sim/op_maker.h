@@ -61,15 +61,22 @@ enum class Kind : uint8_t {
   explain,
   events,
   walk_off,
+  kill_set,
+  kill_hard,
+  kill_clear,
+  kill_files,
+  kill_status,
+  guard_mode,
+  guard_list,
 };
-constexpr size_t kind_count = 33;
+constexpr size_t kind_count = 40;
 
 class OpMaker {
  public:
   explicit OpMaker(Rng& rng);
 
   // Which kind is next; walk_off is no operation: a worker dies without a word.
-  Kind draw();
+  Kind draw(const Model& model);
   // The operation's views live until the next call of make(). Moves claims in `known` from held to past
   // where the operation ends them.
   core::Operation make(Kind kind, const Model& model, Known& known);
@@ -95,6 +102,8 @@ class OpMaker {
   core::op::DeadFilter filter();
   core::Operation make_dead(Kind kind, const Model& model);
   core::Operation make_change(Kind kind, const Model& model, Known& known);
+  core::Operation make_kill(Kind kind, const Model& model);
+  core::op::SetGuardMode guard_mode();
 
   Rng& rng_;
   std::deque<std::string> texts_;
@@ -103,7 +112,7 @@ class OpMaker {
   uint64_t serial_ = 0;
   int64_t model_wall_ = 0;  // AT counts from here
   // Options that this seed uses.
-  bool uses_delay_, uses_at_, uses_expire_, uses_unique_, uses_unique_for_, uses_group_, uses_limits_;
+  bool uses_delay_, uses_at_, uses_expire_, uses_unique_, uses_unique_for_, uses_group_, uses_limits_, freezes_;
   int priorities_;
 };
 

@@ -20,7 +20,8 @@ void shrink_windows(core::BusConfig& config, Rng& rng) {
 }
 
 bool is_status(const core::Operation& operation) {
-  return std::holds_alternative<op::Roles>(operation) || std::holds_alternative<op::RoleInfo>(operation);
+  return std::holds_alternative<op::Roles>(operation) || std::holds_alternative<op::RoleInfo>(operation) ||
+         std::holds_alternative<op::KillStatus>(operation) || std::holds_alternative<op::GuardList>(operation);
 }
 
 }  // namespace
@@ -29,24 +30,6 @@ std::string to_text(const SimFailure& failure) {
   const std::string seed = std::to_string(failure.seed);
   return "seed " + seed + ", turn " + std::to_string(failure.step) + "\n  doing: " + failure.operation +
          "\n  wrong: " + failure.what + "\n  again: pawl_sim --seed " + seed + " --trace\n";
-}
-
-core::Verdict PauseGate::admit_claim(const core::Candidate& candidate, const core::Desk& /*desk*/) const {
-  if (!candidate.role.record->paused) return core::Verdict::allow();
-  core::Verdict verdict;
-  verdict.allowed = false;
-  verdict.code = Code::paused;
-  verdict.guard = "pause";
-  verdict.reason = "the role is paused; resume it";
-  return verdict;
-}
-
-std::vector<core::Verdict> PauseGate::explain(const core::Candidate& candidate,
-                                              const core::Desk& desk) const {
-  std::vector<core::Verdict> result;
-  const core::Verdict verdict = admit_claim(candidate, desk);
-  if (!verdict.allowed) result.push_back(verdict);
-  return result;
 }
 
 SimResult simulate(uint64_t seed, size_t steps, std::ostream* trace) {
@@ -59,7 +42,9 @@ Simulation::Simulation(uint64_t seed, std::ostream* trace)
       rng_(seed),
       maker_(rng_),
       config_(make_config(rng_)),
+      gate_(guards::make_guard_chain()),
       store_(std::make_unique<test::MemoryStore>()),
+      audit_(config_),
       live_(config_),
       durable_(config_) {
   wall_jumps_ = rng_.chance(50);
@@ -105,7 +90,7 @@ void Simulation::note(const std::string& line) {
 }
 
 void Simulation::open_bus() {
-  auto opened = core::Bus::open(*store_, config_, gate_);
+  auto opened = core::Bus::open(*store_, config_, *gate_);
   if (!opened.ok()) return fail("Bus::open: " + error_line(opened.error()));
   bus_ = std::move(*opened);
 }
@@ -136,6 +121,7 @@ core::Applied Simulation::apply(const core::Operation& operation, core::ClientId
   }
   live_.apply(client, operation, applied, replies);
   if (live_.problem()) fail(*live_.problem());
+  check_published();
   take_replies(std::move(replies));
   return applied;
 }
@@ -161,7 +147,7 @@ void Simulation::walk_list(op::List list) {
 }
 
 void Simulation::do_something() {
-  const Kind kind = maker_.draw();
+  const Kind kind = maker_.draw(live_);
   if (kind == Kind::walk_off) {
     if (known_.held.empty()) return;
     const size_t at = rng_.below(known_.held.size());
@@ -173,6 +159,19 @@ void Simulation::do_something() {
   const core::Operation operation = maker_.make(kind, live_, known_);
   if (const auto* list = std::get_if<op::List>(&operation)) return walk_list(*list);
   apply(operation, next_client_++);
+}
+
+// Whoever listens on pawl.freeze hears of every change, and of nothing else.
+void Simulation::check_published() {
+  const auto published = outbox_.take_published();
+  const auto told = static_cast<size_t>(std::count_if(published.begin(), published.end(), [](const auto& one) {
+    return one.first == "pawl.freeze";
+  }));
+  const size_t news = live_.take_freeze_news();
+  if (told != news) {
+    fail("the freeze changed " + std::to_string(news) + " times and was told " + std::to_string(told) +
+         " times");
+  }
 }
 
 void Simulation::take_replies(std::vector<Reply> replies) {
@@ -192,6 +191,7 @@ void Simulation::tick() {
     }
     live_.tick(replies);
     if (live_.problem()) fail(*live_.problem());
+    check_published();
     take_replies(std::move(replies));
     if (!bus_->more_work()) break;
     if (round == 99) fail("the bus has had more work for 100 ticks");
@@ -226,10 +226,17 @@ void Simulation::seal() {
   flight_.emplace(InFlight{std::move(batch), live_});
 }
 
-void Simulation::commit() {
-  if (!flight_) return;
+// What reaches the disk is looked at by itself: it must be right whatever the replies said.
+bool Simulation::write_flight() {
+  audit_.look_at(*store_, flight_->batch);
+  if (audit_.problem()) fail("batch " + std::to_string(flight_->batch.link.sequence) + ": " + *audit_.problem());
   const Status written = store_->write(flight_->batch);
-  if (!written.ok()) return fail("the store refused a batch: " + error_line(written.error()));
+  if (!written.ok()) fail("the store refused a batch: " + error_line(written.error()));
+  return written.ok();
+}
+
+void Simulation::commit() {
+  if (!flight_ || !write_flight()) return;
   note("commit batch " + std::to_string(flight_->batch.link.sequence));
   bus_->committed();
   durable_ = std::move(flight_->model);

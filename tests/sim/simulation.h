@@ -16,6 +16,8 @@
 #include <vector>
 
 #include "bus/core/bus.h"
+#include "guards/registry.h"
+#include "tests/sim/audit.h"
 #include "tests/sim/model.h"
 #include "tests/sim/op_maker.h"
 #include "tests/sim/rng.h"
@@ -39,13 +41,6 @@ struct SimResult {
   size_t operations = 0;
   size_t restarts = 0;
   size_t messages = 0;
-};
-
-// A pause guard and nothing else.
-class PauseGate : public core::Gate {
- public:
-  core::Verdict admit_claim(const core::Candidate& candidate, const core::Desk& desk) const override;
-  std::vector<core::Verdict> explain(const core::Candidate& candidate, const core::Desk& desk) const override;
 };
 
 // Runs one seed for `steps` turns, then drains and verifies. `trace`, when given,
@@ -81,10 +76,12 @@ class Simulation {
   void walk_list(core::op::List list);
   void tick();
   void check_wakeup();
+  void check_published();
   void take_replies(std::vector<Reply> replies);
   void end_turn();
   void seal();
   void commit();
+  bool write_flight();
   void deliver();
   void turn();
 
@@ -93,7 +90,8 @@ class Simulation {
   void some_client_goes_away();
   void crash();
   void failed_commit();
-  void reopen(uint64_t durable_sequence);
+  enum class Process { lives, died };
+  void reopen(uint64_t durable_sequence, Process process);
   void give_back_undelivered();
 
   // drain.cpp
@@ -110,11 +108,12 @@ class Simulation {
   OpMaker maker_;
   core::BusConfig config_;
   test::FakeClock clock_;
-  PauseGate gate_;
+  std::unique_ptr<guards::GuardChain> gate_;
   std::unique_ptr<test::MemoryStore> store_;
   std::unique_ptr<core::Bus> bus_;
   test::RecordingOutbox outbox_;
 
+  Audit audit_;
   Model live_;
   Model durable_;
   std::optional<InFlight> flight_;

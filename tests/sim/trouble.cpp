@@ -44,13 +44,13 @@ void Simulation::some_client_goes_away() {
 void Simulation::crash() {
   uint64_t durable = store_->chain().sequence;
   if (flight_ && rng_.chance(50)) {
-    if (!store_->write(flight_->batch).ok()) return fail("the store refused a batch");
+    if (!write_flight()) return;
     durable = flight_->batch.link.sequence;
   }
   note("the process dies; batch " + std::to_string(durable) + " is the last on disk");
   outgoing_.clear();
   undelivered_.clear();
-  reopen(durable);
+  reopen(durable, Process::died);
   if (hangs_) clock_.advance(rng_.between(0, hour_ms));
 }
 
@@ -59,6 +59,7 @@ void Simulation::failed_commit() {
   seal();
   if (!flight_) return;
   const bool kept = rng_.chance(50);
+  if (kept) audit_.look_at(*store_, flight_->batch);
   store_->fail_write(1, kept ? test::FailedWrite::kept : test::FailedWrite::lost);
   if (store_->write(flight_->batch).ok()) return fail("a write that should have failed did not");
   auto again = store_->clone();
@@ -69,14 +70,15 @@ void Simulation::failed_commit() {
     undelivered_.insert(undelivered_.end(), one.reply.claims.begin(), one.reply.claims.end());
   }
   outgoing_.clear();
-  reopen(durable);
+  reopen(durable, Process::lives);
 }
 
-void Simulation::reopen(uint64_t durable_sequence) {
+void Simulation::reopen(uint64_t durable_sequence, Process process) {
   ++result_.restarts;
   if (flight_ && flight_->batch.link.sequence == durable_sequence) durable_ = std::move(flight_->model);
   flight_.reset();
   bus_.reset();
+  if (process == Process::died) gate_ = guards::make_guard_chain();
   store_ = store_->clone();
   if (store_->chain().sequence != durable_sequence) return fail("the reopened store has another last batch");
   durable_.restarted();
@@ -86,7 +88,8 @@ void Simulation::reopen(uint64_t durable_sequence) {
 }
 
 void Simulation::give_back_undelivered() {
-  if (undelivered_.empty()) return;
+  // As the server does: under a freeze of everything nothing is written, and no lease runs.
+  if (undelivered_.empty() || bus_->freeze().all()) return;
   core::op::Unclaim unclaim;
   for (const auto& [id, token] : undelivered_) unclaim.items.emplace_back(id, token);
   apply(unclaim, next_client_++);
