@@ -272,7 +272,7 @@ class Machine {
   void spend(LifeRecord& life, ErrorClass error_class);
   // The guards' say on a failed or lapsed delivery, and what they keep of it afterwards.
   Ruling judge(LiveClaim& closed, Outcome outcome, bool final);
-  void settled(LiveClaim& closed, Outcome outcome, const Ruling& ruling = {});
+  void settled(LiveClaim& closed, Outcome outcome, const Ruling& ruling = {}, bool final = false);
   Ending ending_of(const RoleFacts& role, const LiveClaim& closed, Outcome outcome) const;
   int64_t backoff_ms(const RoleState& role, ErrorClass error_class, uint32_t before);
   void lapse(LiveClaim& claim);

@@ -180,10 +180,12 @@ Ruling Machine::judge(LiveClaim& closed, Outcome outcome, bool final) {
 }
 
 // What guards held back for the claim ends with it; of a lapsed one it stands as what was charged.
-void Machine::settled(LiveClaim& closed, Outcome outcome, const Ruling& ruling) {
+void Machine::settled(LiveClaim& closed, Outcome outcome, const Ruling& ruling, bool final) {
   RoleState& role = role_by_number(closed.life.role);
   const RoleFacts role_facts = facts(role);
-  gate_.ended(ending_of(role_facts, closed, outcome), ruling, *desk_);
+  Ending ending = ending_of(role_facts, closed, outcome);
+  ending.final = final;
+  gate_.ended(ending, ruling, *desk_);
   Reservation& reserved = closed.life.reserved;
   reserved.probe.clear();
   if (outcome != Outcome::lapsed) reserved = {};
@@ -246,7 +248,7 @@ void Machine::fail_claim(LiveClaim& claim, const op::Fail& fail, ReplyWriter& wr
     writer.bulk("state");
     writer.bulk(state_name(state));
   };
-  settled(closed.mapped(), Outcome::failed, ruling);
+  settled(closed.mapped(), Outcome::failed, ruling, fatal);
   if (!fail.dead && life.cancel) {
     end_message(key, life, home, MessageState::claimed, Place::cancelled);
     return state_only(MessageState::cancelled);
@@ -380,7 +382,7 @@ void Machine::end_unheard(LiveClaim& claim, ErrorClass error_class, std::string 
   life.error_text = std::move(text);
   const bool fatal = role.config->classes[static_cast<size_t>(error_class)].dead;
   const Ruling ruling = judge(closed.mapped(), Outcome::lapsed, fatal);
-  settled(closed.mapped(), Outcome::lapsed, ruling);
+  settled(closed.mapped(), Outcome::lapsed, ruling, fatal);
   if (life.cancel) return end_message(key, life, home, MessageState::claimed, Place::cancelled);
   if (life.expire_at_ms != 0 && life.expire_at_ms <= head_.wall_ms) {
     return end_message(key, life, home, MessageState::claimed, Place::expired);

@@ -56,6 +56,28 @@ TEST_CASE("breaker on a bus: an outage spends nothing, holds the role, and ends 
                 quick()) == "");
 }
 
+TEST_CASE("breaker on a bus: failures for good are no sign of an outage, and a probe's say nothing") {
+  CHECK(guarded(R"(
+    mpush r a b c d e f             | m1 m2 m3 m4 m5 m6
+    claim w r n=6                   | m1 m2 m3 m4 m5 m6
+    fail m1 timeout x dead          | state=dead
+    & fail m2 timeout x dead        | state=dead
+    & fail m3 timeout x in=0        | state=scheduled
+    role r                          | breaker=closed
+    get m3                          | spent=1
+    fail m4 timeout x in=0          | state=scheduled
+    & fail m5 timeout x in=0        | state=scheduled
+    & fail m6 timeout x in=0        | state=scheduled
+    role r                          | breaker=open
+    +5s
+    claim w r                       | m3
+    fail m3 timeout x dead          | state=dead
+    role r                          | breaker=half_open
+    claim w r                       | m4
+  )",
+                quick()) == "");
+}
+
 TEST_CASE("breaker on a bus: an outage of hours kills nobody") {
   std::string table = R"(
     mpush r a b c                   | m1 m2 m3
