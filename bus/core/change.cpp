@@ -186,6 +186,8 @@ void Machine::apply_pause(const op::Pause& pause, ReplyWriter& writer, Outbox& o
   record.paused = true;
   record.pause_reason = std::string(pause.reason);
   record.paused_at_ms = head_.wall_ms;
+  // What another guard said of it is no answer any more; who waits for that to end is asked about again.
+  wake(**role);
   put_role(**role);
   counts(**role);
   chronicle("role.pause", {{"role", record.name}, {"reason", record.pause_reason}});

@@ -141,6 +141,7 @@ void Machine::begin_turn(Instant now) {
     head_.lease_ms += PAWL_FAULT(lease_time_uncapped) ? step : std::min(step, limits::clock_step_ms_max);
   }
   head_.wall_ms = PAWL_FAULT(wall_runs_back) ? now.wall_ms : std::max(head_.wall_ms, now.wall_ms);
+  if (!hold_ends_.empty() && !freeze_.all()) end_holds();
   if (mono_ms_ - clocks_saved_mono_ms_ < limits::clock_persist_ms) return;
   const bool depends = !claims_.empty() || next_due_bus_ms_ != INT64_MAX || next_ended_ms_ != INT64_MAX ||
                        gate_.next_wakeup_ms().has_value();
@@ -338,6 +339,8 @@ void Machine::set_disk(DiskMark mark) {
 }
 
 Applied Machine::apply(const Caller& caller, const Operation& operation, Outbox& outbox) {
+  // Who waits comes before who asks now: what held a role may be over since the last turn.
+  if (!readied_.empty()) serve_ready(outbox);
   Applied applied = Applied::replied;
   const Verdict verdict = gate_.admit(operation, caller, *desk_);
   if (verdict.allowed) {
