@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "bus/core/archive.h"
+#include "bus/core/faults.h"
 
 namespace pawl::guards {
 namespace {
@@ -20,6 +21,7 @@ int64_t first_cooldown_ms(const core::GuardsConfig& config) {
 }
 
 int64_t next_cooldown_ms(const Circuit& circuit, const core::GuardsConfig& config) {
+  if (PAWL_FAULT(breaker_cooldown_stays)) return circuit.cooldown_ms;
   const int64_t max_ms = std::max<int64_t>(1, config.cooldown_max_ms);
   return circuit.cooldown_ms > max_ms / 2 ? max_ms : std::max<int64_t>(1, circuit.cooldown_ms * 2);
 }
@@ -29,15 +31,16 @@ bool step_half_open(Circuit& circuit, CircuitEvent event, int64_t now_ms, const 
     case CircuitEvent::cooled:
       return false;
     case CircuitEvent::probe:
-      if (circuit.probe_is_out()) return false;
+      if (circuit.probe_is_out() && !PAWL_FAULT(breaker_two_probes)) return false;
       circuit.probe_ms = now_ms;
       return true;
     case CircuitEvent::passed:
+      if (PAWL_FAULT(breaker_never_closes)) return circuit.probe_ms = 0, true;
       circuit = {};
       return true;
     case CircuitEvent::freed:
       if (!circuit.probe_is_out()) return false;
-      circuit.probe_ms = 0;
+      if (!PAWL_FAULT(breaker_probe_not_freed)) circuit.probe_ms = 0;
       return true;
     case CircuitEvent::unsure:
       if (!circuit.probe_is_out()) return false;

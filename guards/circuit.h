@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "bus/core/faults.h"
+
 #include "bus/core/config.h"
 
 namespace pawl::guards {
@@ -51,7 +53,7 @@ struct Circuit {
   // Would a claim granted now be its probe?
   bool wants_probe(int64_t now_ms) const {
     if (state == CircuitState::open) return now_ms >= cooled_at_ms();
-    return state == CircuitState::half_open && !probe_is_out();
+    return state == CircuitState::half_open && (!probe_is_out() || PAWL_FAULT(breaker_two_probes));
   }
   bool suspects_message(uint64_t sequence) const;
   bool operator==(const Circuit&) const = default;

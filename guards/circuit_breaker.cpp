@@ -7,6 +7,7 @@
 
 #include "bus/base/ids.h"
 #include "bus/base/parse.h"
+#include "bus/core/faults.h"
 #include "guards/outage_signs.h"
 
 namespace pawl::guards {
@@ -194,7 +195,7 @@ bool CircuitBreaker::makes_outage(Named named, const core::Ending& ending, const
 }
 
 core::Ruling CircuitBreaker::judge(const core::Ending& ending, const core::Desk& desk) const {
-  if (!is_outage_failure(ending)) return {};
+  if (!is_outage_failure(ending) || PAWL_FAULT(breaker_spends)) return {};
   const auto unspent = [](const std::string& why) { return core::Ruling{false, false, "not spent: " + why}; };
   const bool crash = ending.error_class == ErrorClass::crash;
   const std::vector<Named> tried = probe_of(ending);

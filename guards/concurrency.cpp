@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "bus/core/faults.h"
 #include "guards/amounts.h"
 
 namespace pawl::guards {
@@ -10,7 +11,7 @@ core::Verdict Concurrency::admit_claim(const core::Candidate& candidate, const c
   const uint64_t cap = candidate.role.config->concurrency;
   if (cap == 0) return core::Verdict::allow();
   const uint64_t live = candidate.role.depth(core::MessageState::claimed);
-  if (live < cap) return core::Verdict::allow();
+  if (live < cap + (PAWL_FAULT(concurrency_one_more) ? 1 : 0)) return core::Verdict::allow();
   const std::string role(candidate.role.name);
   core::Verdict verdict =
       refuse(Code::busy, core::Scope::role,

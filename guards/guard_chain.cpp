@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "bus/base/parse.h"
+#include "bus/core/faults.h"
 
 namespace pawl::guards {
 namespace {
@@ -118,7 +119,7 @@ core::Verdict GuardChain::admit(const core::Operation& operation, const core::Ca
     refuses(operation, caller, desk, verdict);
     return verdict;
   }
-  for (size_t i = 0; i < transaction->items.size(); ++i) {
+  for (size_t i = 0; i < transaction->items.size() && !PAWL_FAULT(exec_not_asked); ++i) {
     const core::Operation item =
         std::visit([](const auto& one) { return core::Operation(one); }, transaction->items[i]);
     if (!refuses(item, caller, desk, verdict)) continue;

@@ -2,6 +2,8 @@
 
 #include <optional>
 
+#include "bus/core/faults.h"
+
 namespace pawl::guards {
 namespace {
 
@@ -24,7 +26,10 @@ struct StoppedBy {
   Scope operator()(const op::Release&) const { return FreezeScope::all; }
   Scope operator()(const op::Cancel&) const { return FreezeScope::all; }
   Scope operator()(const op::CancelFilter&) const { return FreezeScope::all; }
-  Scope operator()(const op::Move&) const { return FreezeScope::all; }
+  Scope operator()(const op::Move&) const {
+    if (PAWL_FAULT(freeze_lets_move)) return std::nullopt;
+    return FreezeScope::all;
+  }
   Scope operator()(const op::DeadEdit&) const { return FreezeScope::all; }
   Scope operator()(const op::DeadDrop&) const { return FreezeScope::all; }
   Scope operator()(const op::RoleDrop&) const { return FreezeScope::all; }

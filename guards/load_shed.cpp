@@ -3,6 +3,8 @@
 #include <string>
 #include <utility>
 
+#include "bus/core/faults.h"
+
 namespace pawl::guards {
 namespace {
 
@@ -127,7 +129,8 @@ core::Verdict admit_load(const Load& load, const core::Desk& desk) {
     if (backlog.cap == 0) continue;
     const uint64_t share = share_of(backlog.cap, load.priority, desk.config().guards.shed_from_percent);
     // A share is never above its cap.
-    const bool fits = backlog.now < share && backlog.more <= backlog.cap - backlog.now;
+    const bool fits = backlog.now < share &&
+                      backlog.more <= backlog.cap - backlog.now + (PAWL_FAULT(backlog_one_more) ? 1 : 0);
     if (!fits) return over_backlog(backlog, load, share, desk);
   }
   return core::Verdict::allow();
@@ -154,7 +157,8 @@ core::Verdict LoadShed::admit(const core::Operation& operation, const core::Call
 }
 
 core::Verdict LoadShed::admit_claim(const core::Candidate& /*candidate*/, const core::Desk& desk) const {
-  return desk.disk() == DiskMark::ample ? core::Verdict::allow() : short_of_space(desk);
+  return desk.disk() == DiskMark::ample || PAWL_FAULT(disk_lets_waiters_claim) ? core::Verdict::allow()
+                                                                               : short_of_space(desk);
 }
 
 }  // namespace pawl::guards

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "bus/core/faults.h"
+
 namespace pawl::guards {
 namespace {
 
@@ -18,7 +20,10 @@ size_t failures_max(const core::GuardsConfig& config) {
 
 bool OutageWindow::makes_outage(const OutageFailure& next, const core::Desk& desk) const {
   const core::GuardsConfig& config = desk.config().guards;
-  if (config.outage_messages == 0 || failures_.size() + 1 < config.outage_messages) return false;
+  if (config.outage_messages == 0 ||
+      failures_.size() + 1 + (PAWL_FAULT(breaker_opens_early) ? 1 : 0) < config.outage_messages) {
+    return false;
+  }
   // What is too old is dropped with the next add(); until then it is left out here.
   std::map<uint64_t, size_t> old_by_message;
   std::map<std::string_view, size_t> old_by_role;
@@ -35,7 +40,7 @@ bool OutageWindow::makes_outage(const OutageFailure& next, const core::Desk& des
   const bool counted =
       before != by_message_.end() && (old_ones == old_by_message.end() || old_ones->second < before->second);
   const size_t messages = by_message_.size() - gone + (counted ? 0 : 1);
-  if (messages < config.outage_messages) return false;
+  if (messages + (PAWL_FAULT(breaker_opens_early) ? 1 : 0) < config.outage_messages) return false;
   uint64_t done = 0;
   for (const auto& [name, done_before] : by_role_) {
     const auto skipped = old_by_role.find(name);

@@ -4,6 +4,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "bus/core/faults.h"
 #include "guards/quota_rows.h"
 
 namespace pawl::guards {
@@ -87,7 +88,7 @@ void QuotaBreaker::configured(core::Desk& desk) {
 
 void QuotaBreaker::restored(const core::RoleFacts& role, const core::Reservation& reserved, uint64_t tokens,
                             uint64_t cost) {
-  if (reserved.tokens == 0 && reserved.cost == 0) return;
+  if ((reserved.tokens == 0 && reserved.cost == 0) || PAWL_FAULT(quota_lost_at_restart)) return;
   Account& own = account_of(role);
   for (const QuotaKind what : reserved_kinds) {
     const uint64_t rest = left(reserved_of(reserved, what), what == QuotaKind::tokens ? tokens : cost);
@@ -170,7 +171,7 @@ void QuotaBreaker::look(const Account& account, const core::Candidate& candidate
   const int64_t wall_ms = candidate.clocks.wall_ms;
   for (const Cap& cap : account.caps) {
     if (!cap.in_force()) continue;
-    const uint64_t need = needs[index_of(cap.config.what)];
+    const uint64_t need = PAWL_FAULT(quota_ignores_need) ? 0 : needs[index_of(cap.config.what)];
     const Wide limit = cap.config.cap;
     if (account.load(cap, wall_ms) + need <= limit) continue;
     using Passes = Shortage::Passes;
@@ -206,7 +207,7 @@ core::Verdict QuotaBreaker::admit_claim(const core::Candidate& candidate, const 
   }
   Shortage worst;
   if (own != nullptr) look(*own, candidate, needs, worst);
-  look(fleet_, candidate, needs, worst);
+  if (!PAWL_FAULT(quota_fleet_not_asked)) look(fleet_, candidate, needs, worst);
   if (worst.passes == Shortage::Passes::nothing_short) return core::Verdict::allow();
   const bool of_fleet = worst.account == &fleet_;
   const Cap& cap = *worst.cap;
@@ -251,8 +252,8 @@ void QuotaBreaker::taken(const core::Candidate& candidate, core::Reservation& re
     const uint64_t estimate = estimate_of(what, own, fleet_).value_or(0);
     if (estimate == 0) continue;
     own = &account_of(candidate.role);
-    own->reserve(what, estimate);
-    fleet_.reserve(what, estimate);
+    if (!PAWL_FAULT(quota_not_reserved)) own->reserve(what, estimate);
+    if (!PAWL_FAULT(quota_not_reserved)) fleet_.reserve(what, estimate);
     (what == QuotaKind::tokens ? reserved.tokens : reserved.cost) = estimate;
   }
   if (own != nullptr) warn(*own, candidate.role.name, desk);
@@ -269,7 +270,10 @@ void QuotaBreaker::used(const core::Usage& usage, core::Desk& desk) {
     const uint64_t estimate = reserved_of(usage.reserved, what);
     if (now <= before) continue;
     // Of a claim that lapsed its estimate was charged with the end.
-    charge(what, own, usage.role, usage.live ? now - before : left(now, std::max(before, estimate)), desk);
+    charge(what, own, usage.role,
+           usage.live || PAWL_FAULT(quota_late_charged_twice) ? now - before
+                                                              : left(now, std::max(before, estimate)),
+           desk);
     if (usage.live) release(what, own, usage.role, left(estimate, before) - left(estimate, now));
   }
   if (own != nullptr) warn(*own, usage.role.name, desk);
@@ -282,9 +286,10 @@ void QuotaBreaker::ended(const core::Ending& ending, const core::Ruling& /*rulin
   for (const QuotaKind what : reserved_kinds) {
     const uint64_t total = what == QuotaKind::tokens ? ending.tokens : ending.cost;
     const uint64_t rest = left(reserved_of(ending.reserved, what), total);
-    release(what, own, ending.role, rest);
-    if (ending.outcome == core::Outcome::lapsed) {
-      charge(what, own, ending.role, rest, desk);
+    const bool lapsed = ending.outcome == core::Outcome::lapsed;
+    if (!lapsed || !PAWL_FAULT(quota_lapse_leaks)) release(what, own, ending.role, rest);
+    if (lapsed) {
+      if (!PAWL_FAULT(quota_lapse_uncharged)) charge(what, own, ending.role, rest, desk);
     } else if (rest > 0) {
       wake_turned_away(desk);
     }

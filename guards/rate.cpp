@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "bus/core/archive.h"
+#include "bus/core/faults.h"
 #include "guards/amounts.h"
 
 namespace pawl::guards {
@@ -97,7 +98,7 @@ core::Verdict Rate::admit_claim(const core::Candidate& candidate, const core::De
   if (found == buckets_.end()) return core::Verdict::allow();
   const Bucket& bucket = found->second;
   const int64_t level = bucket.level_at(candidate.clocks.bus_ms);
-  if (level >= bucket.per_ms) return core::Verdict::allow();
+  if (level >= (PAWL_FAULT(rate_part_of_a_token) ? 1 : bucket.per_ms)) return core::Verdict::allow();
   const int64_t wait_ms = (bucket.per_ms - level + bucket.count - 1) / bucket.count;
   core::Verdict verdict =
       refuse(Code::busy, core::Scope::role,
@@ -129,6 +130,7 @@ void Rate::taken(const core::Candidate& candidate, core::Reservation& /*reserved
 }
 
 void Rate::sealing(core::Desk& desk) {
+  if (PAWL_FAULT(rate_lost_at_restart)) return;
   for (const uint32_t number : dirty_) {
     Bucket& bucket = buckets_.at(number);
     bucket.dirty = false;

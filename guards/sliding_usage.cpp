@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "bus/core/faults.h"
+
 namespace pawl::guards {
 
 int64_t SlidingUsage::start_of(int64_t bucket) const {
@@ -9,7 +11,8 @@ int64_t SlidingUsage::start_of(int64_t bucket) const {
 }
 
 int64_t SlidingUsage::oldest(int64_t now_ms) const {
-  return std::max<int64_t>(0, std::max(newest_, bucket_of(now_ms)) - limits::quota_buckets);
+  return std::max<int64_t>(0, std::max(newest_, bucket_of(now_ms)) - limits::quota_buckets +
+                                  (PAWL_FAULT(quota_window_too_short) ? 1 : 0));
 }
 
 void SlidingUsage::add_up() {
@@ -36,7 +39,7 @@ void SlidingUsage::add(int64_t at_ms, uint64_t amount) {
 }
 
 uint64_t SlidingUsage::used(int64_t now_ms) const {
-  if (bucket_of(now_ms) <= newest_) return total_;
+  if (bucket_of(now_ms) <= newest_ && !PAWL_FAULT(quota_window_too_short)) return total_;
   uint64_t sum = 0;
   for (int64_t bucket = oldest(now_ms); bucket <= newest_; ++bucket) sum = plus(sum, amount(bucket));
   return sum;

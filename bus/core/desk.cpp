@@ -64,7 +64,9 @@ void Machine::GuardDesk::thaw(std::string_view by, std::string_view reason) {
 // What holds this role's claims, or null. A refusal is kept and not asked about again for a while, so that
 // neither a busy producer nor a crowd of waiters makes the guards spin.
 const Verdict* Machine::ask_claim(RoleState& role, const Candidate& candidate) {
-  if (role.held && head_.bus_ms < role.held_until_ms) return &*role.held;
+  if (on_unasked_path) return nullptr;
+  const bool stands = head_.bus_ms < role.held_until_ms || PAWL_FAULT(held_never_asked_again);
+  if (role.held && stands && !PAWL_FAULT(held_asked_each_time)) return &*role.held;
   role.held.reset();
   Verdict verdict = gate_.admit_claim(candidate, *desk_);
   if (verdict.allowed) return nullptr;
@@ -90,6 +92,7 @@ void Machine::end_holds() {
   while (!hold_ends_.empty() && hold_ends_.begin()->first <= head_.bus_ms) {
     const auto found = roles_.find(hold_ends_.begin()->second);
     hold_ends_.erase(hold_ends_.begin());
+    if (PAWL_FAULT(held_never_asked_again)) continue;
     if (found != roles_.end() && found->second->held && found->second->held_until_ms <= head_.bus_ms) {
       wake(*found->second);
     }
@@ -107,6 +110,7 @@ bool Machine::unspend(const BirthKey& key, uint32_t delivery) {
       state == MessageState::scheduled || state == MessageState::ready || state == MessageState::claimed;
   if (!lives || life.spent_delivery != delivery || life.spent == 0) return false;
   --life.spent;
+  if (PAWL_FAULT(unspend_twice) && life.spent > 0) --life.spent;
   uint32_t& cause = life.causes[static_cast<size_t>(life.error_class)];
   if (cause > 0) --cause;
   if (life.crashes_in_row > 0) --life.crashes_in_row;

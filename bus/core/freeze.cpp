@@ -52,6 +52,7 @@ Status Machine::load_freeze() {
   if (!view_.get(Table::meta, keys::freeze_row, value)) return {};
   auto freeze = decode<FreezeRecord>(value);
   if (!freeze) return make_error(Code::err, "the freeze row is damaged or from a newer pawl");
+  if (PAWL_FAULT(freeze_lost_at_restart)) freeze->kind = FreezeKind::none;
   freeze_ = sealed_freeze_ = committed_freeze_ = std::move(*freeze);
   return {};
 }
@@ -79,7 +80,7 @@ void Machine::begin_freeze(FreezeRecord freeze, Outbox& outbox) {
   chronicle("kill.set", std::move(fields));
   outbox.publish("pawl.freeze", told(freeze_));
   wake_all();
-  if (!freeze_.stops_claims()) return;
+  if (!freeze_.stops_claims() || PAWL_FAULT(freeze_keeps_waiters)) return;
   // Whoever waits for work learns of it now.
   std::vector<uint64_t> waiting;
   for (const auto& [number, wait] : waits_) {
@@ -147,13 +148,14 @@ void Machine::apply_kill_files(const op::KillFiles& files, Outbox& outbox) {
     freeze.reason = std::string(files.reason);
     if (files.until_ms > head_.wall_ms) freeze.until_ms = files.until_ms;
     begin_freeze(std::move(freeze), outbox);
-  } else if (!files.soft && freeze_.kind == FreezeKind::soft) {
+  } else if (!files.soft && (freeze_.kind == FreezeKind::soft ||
+                             (freeze_.kind == FreezeKind::hard && PAWL_FAULT(file_ends_hard_freeze)))) {
     end_freeze("file", "the flag file was removed", outbox);
   }
 }
 
 void Machine::tick_freeze(Outbox& outbox) {
-  if (freeze_.until_ms != 0 && freeze_.until_ms <= head_.wall_ms) {
+  if (freeze_.until_ms != 0 && freeze_.until_ms <= head_.wall_ms && !PAWL_FAULT(freeze_limit_ignored)) {
     end_freeze("time limit", "it was set for a time that is over", outbox);
   }
   if (wanted_freeze_ && !freeze_.frozen()) begin_freeze(std::move(*wanted_freeze_), outbox);

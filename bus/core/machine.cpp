@@ -137,7 +137,7 @@ void Machine::begin_turn(Instant now) {
   head_.bus_ms += step;
   // A hang of the process or the disk must lapse nobody who could not be heard meanwhile.
   // Under a freeze of everything no worker can show a sign of life.
-  if (!freeze_.all()) {
+  if (!freeze_.all() || PAWL_FAULT(lease_time_in_freeze)) {
     head_.lease_ms += PAWL_FAULT(lease_time_uncapped) ? step : std::min(step, limits::clock_step_ms_max);
   }
   head_.wall_ms = PAWL_FAULT(wall_runs_back) ? now.wall_ms : std::max(head_.wall_ms, now.wall_ms);

@@ -99,6 +99,7 @@ void Machine::apply_ack(ClientId client, const op::Ack& ack, ReplyWriter& writer
   const ClaimAsk ask{daemon, ack.next->roles, ack.next->count, ack.next->lease_ms};
   // NEXT cannot wait for a window to be filled; so much of it is worth the time of a turn.
   constexpr int refills_max = 16;
+  PAWL_UNASKED_PATH(next_not_asked);
   ClaimOutcome outcome = take(ask);
   for (int i = 0; i < refills_max && outcome.granted.empty() && outcome.loading; ++i) outcome = take(ask);
   write_claims(client, outcome, writer, outbox);
@@ -291,7 +292,7 @@ void Machine::apply_extend(const op::Extend& extend, ReplyWriter& writer) {
     if (!freeze_.all()) charge_lost(extend.id, extend.token, extend.usage);
     return write_lost(extend.id, writer);
   }
-  if (freeze_.all()) return write_extended(*claim, writer);
+  if (freeze_.all() && !PAWL_FAULT(freeze_extend_writes)) return write_extended(*claim, writer);
   charge(claim->life, extend.usage);
   leases_.erase({claim->life.deadline_ms, claim->key.sequence});
   if (extend.lease_ms) claim->life.lease_ms = *extend.lease_ms;
@@ -322,6 +323,7 @@ void Machine::release_claim(LiveClaim& claim, int64_t delay_ms) {
   RoleState& role = role_by_number(life.role);
   ++counts(role).released;
   if (PAWL_FAULT(release_spends)) spend(life, ErrorClass::unknown);
+  if (PAWL_FAULT(poison_counts_releases)) ++life.crashes_in_row;
   settled(closed.mapped(), Outcome::released);
   if (life.cancel) return end_message(key, life, home, MessageState::claimed, Place::cancelled);
   if (life.expire_at_ms != 0 && life.expire_at_ms <= head_.wall_ms) {

@@ -39,6 +39,9 @@ void Machine::tick(Outbox& outbox) {
   tick_freeze(outbox);
   gate_.tick(*desk_);
   if (batch_is_full_ || freeze_.all()) {
+    if (PAWL_FAULT(freeze_retention_goes_on)) retain_done();
+    if (PAWL_FAULT(freeze_fires_due)) fire_due_bus();
+    if (PAWL_FAULT(freeze_expires)) fire_due_wall();
     end_waits(outbox);
     if (!batch_is_full_) {
       run_jobs(outbox);

@@ -56,6 +56,7 @@ Machine::Served Machine::serve_claim_wait(Wait& wait, Outbox& outbox, bool last_
   ask.count = wait.count;
   ask.lease_ms = wait.lease_ms;
   ask.roles.assign(wait.roles.begin(), wait.roles.end());
+  PAWL_UNASKED_PATH(waiters_not_asked);
   const ClaimOutcome outcome = take(ask);
   if (outcome.loading) {
     loading_waits_.insert(wait.number);

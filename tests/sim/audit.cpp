@@ -28,7 +28,8 @@ void Audit::wrong(const std::string& what) {
 void Audit::look_at(const core::StateView& before, const core::Batch& batch) {
   before_ = &before;
   // A freeze counts from the batch after the one that began it, up to the batch before the one that ends it.
-  freeze_ = read<core::FreezeRecord>(before, Table::meta, core::keys::freeze_row).value_or(core::FreezeRecord{});
+  freeze_ =
+      read<core::FreezeRecord>(before, Table::meta, core::keys::freeze_row).value_or(core::FreezeRecord{});
   batch.for_each([&](Table table, std::string_view key, Value value) {
     if (table != Table::meta || key != core::keys::freeze_row || !value) return;
     const auto now = core::decode<core::FreezeRecord>(*value);
@@ -41,6 +42,8 @@ void Audit::look_at(const core::StateView& before, const core::Batch& batch) {
     if (table == Table::life && value) check_life(key, *value);
   });
   if (!whole) wrong("the rows of the batch are damaged");
+  if (config_.guards.outage_messages != 0) breaker_.look_at(before, batch);
+  if (breaker_.problem()) wrong(*breaker_.problem());
   before_ = nullptr;
 }
 
@@ -76,8 +79,8 @@ void Audit::check_frozen_row(Table table, std::string_view key, Value value) {
   // What is left of a role that was dropped before goes once its last batch is durable.
   const auto role = table == Table::role ? read<core::RoleRecord>(*before_, table, key) : std::nullopt;
   if (role && !value && !role->dropped) return wrong(where + "a role goes");
-  constexpr Table passing[] = {Table::meta, Table::role, Table::count, Table::mark, Table::chronicle,
-                               Table::guard};
+  constexpr Table passing[] = {Table::meta, Table::role,      Table::count,
+                               Table::mark, Table::chronicle, Table::guard};
   if (std::find(std::begin(passing), std::end(passing), table) != std::end(passing)) return;
   wrong(where + "a row of table " + std::string(core::table_name(table)) + " is " +
         (value ? "written" : "erased"));

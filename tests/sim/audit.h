@@ -10,12 +10,13 @@
 #include "bus/core/freeze.h"
 #include "bus/core/records.h"
 #include "bus/core/state_view.h"
+#include "tests/sim/audit_breaker.h"
 
 namespace pawl::sim {
 
 class Audit {
  public:
-  explicit Audit(const core::BusConfig& config) : config_(config) {}
+  explicit Audit(const core::BusConfig& config) : config_(config), breaker_(config) {}
 
   // Before the batch is written over `before`.
   void look_at(const core::StateView& before, const core::Batch& batch);
@@ -33,7 +34,8 @@ class Audit {
 
   const core::BusConfig& config_;
   const core::StateView* before_ = nullptr;  // while it looks
-  core::FreezeRecord freeze_;                // that stood before, and still does
+  BreakerAudit breaker_;
+  core::FreezeRecord freeze_;  // that stood before, and still does
   std::optional<std::string> problem_;
 };
 

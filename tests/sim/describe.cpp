@@ -181,7 +181,7 @@ struct Describer {
     return Line("QUOTA SET")
         .word(o.role)
         .word(core::quota_kind_names[static_cast<size_t>(o.what)])
-        .number("", o.cap)
+        .word(std::to_string(o.cap))
         .number("PER", o.per_ms)
         .option("ESTIMATE", o.estimate)
         .done();
@@ -219,5 +219,40 @@ struct Describer {
 }  // namespace
 
 std::string describe(const core::Operation& operation) { return std::visit(Describer{}, operation); }
+
+namespace {
+
+std::string text(const std::vector<core::QuotaConfig>& quotas) {
+  std::string result;
+  for (const core::QuotaConfig& quota : quotas) {
+    result += ", " + std::to_string(quota.cap) + " " +
+              std::string(core::quota_kind_names[static_cast<size_t>(quota.what)]) + " per " +
+              std::to_string(quota.per_ms);
+    if (quota.estimate) result += " estimate " + std::to_string(*quota.estimate);
+  }
+  return result;
+}
+
+}  // namespace
+
+std::string describe(const core::RoleConfig& role) {
+  Line line("lease");
+  line.word(std::to_string(role.lease_ms)).number("attempts", role.max_attempts);
+  line.number("keep_done", role.keep_done_ms).number("concurrency", static_cast<int64_t>(role.concurrency));
+  line.number("rate", role.rate.count).number("per", role.rate.per_ms);
+  line.number("backlog", static_cast<int64_t>(role.backlog_max));
+  line.number("bytes", static_cast<int64_t>(role.backlog_bytes_max));
+  return line.done() + text(role.quotas) + (role.needs.empty() ? "" : ", needs " + role.needs[0]);
+}
+
+std::string describe(const core::BusConfig& config) {
+  const core::GuardsConfig& guards = config.guards;
+  Line line("fleet: poison");
+  line.word(std::to_string(guards.poison_crashes)).number("outage", guards.outage_messages);
+  line.number("window", guards.outage_window_ms).number("percent", guards.outage_percent);
+  line.number("cooldown", guards.cooldown_ms).number("to", guards.cooldown_max_ms);
+  line.number("shed", guards.shed_from_percent).flag("velocity", !guards.modes.empty());
+  return line.done() + text(config.system_quotas);
+}
 
 }  // namespace pawl::sim

@@ -1,4 +1,4 @@
-// An operation as a person would type it.
+// An operation as a person would type it, and the settings that it meets.
 #pragma once
 
 #include <string>
@@ -8,5 +8,8 @@
 namespace pawl::sim {
 
 std::string describe(const core::Operation& operation);
+// The settings of a role, and those of the guards, that a reader of a trace needs.
+std::string describe(const core::RoleConfig& role);
+std::string describe(const core::BusConfig& config);
 
 }  // namespace pawl::sim

@@ -43,6 +43,7 @@ void Simulation::drain_turn() {
   claim.daemon = "drainer";
   claim.roles.assign(maker_.role_names().begin(), maker_.role_names().end());
   claim.count = 50;
+  claim.lease_ms = 3600 * 1000;  // strides are long
   apply(claim, next_client_++);
   std::vector<KnownClaim> acked;
   std::swap(acked, known_.held);
@@ -56,16 +57,29 @@ void Simulation::drain_turn() {
   settle_everything();
 }
 
-void Simulation::drain() {
-  note("== drain");
-  clients_die_ = false;
-  clock_.advance(1);
-  begin_turn();
+// What somebody must take back; what passes by itself stays.
+void Simulation::lift_limits() {
+  if (live_.disk() != core::DiskMark::ample) {
+    live_.set_disk(core::DiskMark::ample);
+    bus_->set_disk(core::DiskMark::ample);
+  }
   if (live_.freeze().kind != core::FreezeKind::none) apply(op::KillClear{true, "the end"}, next_client_++);
-  give_back_undelivered();
+  const Accounts accounts = live_.accounts();
+  for (const op::QuotaDrop& drop : accounts.set_ones()) {
+    if (!failed()) apply(drop, next_client_++);
+  }
   for (const auto& [role, paused] : std::map<std::string, bool>(live_.roles())) {
     if (!failed()) apply(op::Resume{role}, next_client_++);
   }
+}
+
+void Simulation::drain() {
+  note("== drain");
+  draining_ = true;
+  clock_.advance(1);
+  begin_turn();
+  lift_limits();
+  give_back_undelivered();
   if (!failed()) tick();
   if (failed()) return;
   end_turn();

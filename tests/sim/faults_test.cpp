@@ -24,6 +24,44 @@
 //   tokens_start_over         the token counter begins anew after a restart
 //   exec_not_atomic           EXEC that ends in LOST has done what came before
 //   backoff_never_grows       every retry waits the base
+// and of the guards:
+//   lease_time_in_freeze      lease time goes on under a freeze of everything
+//   freeze_lets_move          MOVE passes a freeze of everything
+//   freeze_extend_writes      EXTEND writes under a freeze of everything
+//   freeze_keeps_waiters      a freeze does not tell those who wait for work
+//   freeze_retention_goes_on  a freeze of everything does not stop retention
+//   freeze_fires_due          nor what is due in bus time
+//   freeze_expires            nor expiry
+//   file_ends_hard_freeze     taking the flag file away ends a hard freeze
+//   freeze_lost_at_restart    a restart ends a freeze
+//   freeze_limit_ignored      a freeze outlives its time limit
+//   exec_not_asked            EXEC passes every guard
+//   next_not_asked            ACK … NEXT claims past every guard
+//   waiters_not_asked         whoever waited claims past every guard
+//   held_never_asked_again    a role that was held once is held for good
+//   held_asked_each_time      a role that is held is asked about at each claim
+//   concurrency_one_more      a role has one live claim more than its cap
+//   rate_part_of_a_token      a claim goes through with less than a token there
+//   rate_lost_at_restart      a restart fills every bucket
+//   backlog_one_more          a role takes one message more than its cap
+//   disk_lets_waiters_claim   a disk that runs full does not hold claims
+//   quota_ignores_need        a claim is granted without room for its estimate
+//   quota_not_reserved        a claim does not reserve its estimate
+//   quota_lapse_leaks         what a claim reserved stays when it lapses
+//   quota_lapse_uncharged     a lapse charges only what was reported
+//   quota_window_too_short    the oldest bucket of a window is not counted
+//   quota_lost_at_restart     a restart forgets what live claims reserved
+//   quota_late_charged_twice  a report after a lapse is charged in full
+//   quota_fleet_not_asked     the fleet's caps refuse nothing
+//   breaker_probe_not_freed   a probe that is handed back keeps its slot
+//   breaker_never_closes      a probe that went well closes nothing
+//   breaker_cooldown_stays    the cooldown does not grow
+//   breaker_two_probes        a half-open circuit lets everybody try
+//   breaker_opens_early       one failing message less makes an outage
+//   breaker_spends            the failures of an outage are spent
+//   unspend_twice             an opening circuit gives back two attempts of a message
+//   poison_counts_releases    a release counts as a crash
+//   poison_one_late           poison takes one crash more
 #include <sys/wait.h>
 #include <unistd.h>
 

@@ -6,7 +6,8 @@ namespace pawl::sim {
 
 std::string daemon_name(std::string_view daemon) { return std::string(daemon.substr(0, daemon.find('@'))); }
 
-Model::Model(const core::BusConfig& config) : config_(config) {}
+Model::Model(const core::BusConfig& config)
+    : config_(config), outages_(config.guards.outage_messages != 0), accounts_(config) {}
 
 void Model::wrong(const std::string& what) {
   if (!problem_) problem_ = what;
@@ -32,6 +33,7 @@ void Model::begin_turn(Instant now) {
   // Under a freeze of everything no worker can show a sign of life.
   if (!all_frozen()) lease_ += std::min<int64_t>(step, limits::clock_step_ms_max);
   wall_ = std::max(wall_, now.wall_ms);
+  std::erase_if(doubts_, [&](const auto& doubt) { return !accounts_.surely_fits(doubt.first, wall_); });
 }
 
 void Model::restarted() {
@@ -78,26 +80,28 @@ void Model::apply(core::ClientId client, const core::Operation& operation, core:
     return wrong("apply returned " + std::string(applied == core::Applied::replied ? "replied" : "parked") +
                  " but " + (own == nullptr ? "wrote no reply" : "wrote the reply " + to_text(*own)));
   }
-  // A claim competes with those who waited before it: what they got counts from when it was written.
-  // Anything else has its effect first, and others feel it then.
-  const bool in_written_order = std::holds_alternative<core::op::Claim>(operation);
+  // Who waits is served first when what held a role is over; then the operation has its effect, and others
+  // feel it: as the replies were written. Only a freeze tells those who wait before it answers.
+  const bool kills = std::holds_alternative<core::op::KillSet>(operation) ||
+                     std::holds_alternative<core::op::KillFiles>(operation);
   bool judged = false;
-  if (!in_written_order) {
-    judge_own(client, operation, own);
-    judged = true;
-  }
   for (const Reply& reply : replies) {
-    if (reply.client != client) {
-      judge_waiter(reply, false);
-    } else if (!judged) {
+    const bool own_turn = reply.client == client || (kills && reply.value.is_error(Code::frozen)) ||
+                          std::holds_alternative<core::op::Unclaim>(operation);
+    if (own_turn && !judged) {
       judge_own(client, operation, own);
       judged = true;
     }
+    if (reply.client != client) judge_waiter(reply, false);
   }
   if (!judged) judge_own(client, operation, nullptr);
   if (claims_frozen() && !claim_waiters_.empty()) {
     wrong("client " + std::to_string(claim_waiters_[0].client) + " still waits for work under a freeze");
   }
+}
+
+void Model::served(const std::vector<Reply>& replies) {
+  for (const Reply& reply : replies) judge_waiter(reply, false);
 }
 
 void Model::tick(const std::vector<Reply>& replies) {
@@ -137,6 +141,9 @@ void Model::let_time_pass() {
 
 void Model::check_after_tick() {
   for (const ClaimWaiter& waiter : claim_waiters_) {
+    for (const std::string& role : waiter.roles) {
+      if (may_be_held(role) && hold_of(role, 0) == Hold::none && best(role, {}) != nullptr) note_doubt(role);
+    }
     const auto could = plan(waiter.daemon, waiter.roles, waiter.count);
     if (!could.empty()) {
       return wrong("client " + std::to_string(waiter.client) + " was left waiting though " + could[0]->id +
@@ -157,7 +164,7 @@ void Model::check_after_tick() {
   }
 }
 
-std::optional<int64_t> Model::next_due_mono() const {
+std::optional<int64_t> Model::next_due_mono() {
   std::optional<int64_t> first;
   const auto consider = [&](int64_t in_ms) { first = std::min(first.value_or(INT64_MAX), mono_ + in_ms); };
   if (freeze_.until != 0) consider(freeze_.until - wall_);
@@ -169,7 +176,18 @@ std::optional<int64_t> Model::next_due_mono() const {
     if (message.state == MessageState::scheduled && message.due_wall) consider(*message.due_wall - wall_);
     if (waits && message.expire_at) consider(*message.expire_at - wall_);
   }
-  for (const ClaimWaiter& waiter : claim_waiters_) consider(waiter.until_mono - mono_);
+  for (const ClaimWaiter& waiter : claim_waiters_) {
+    consider(waiter.until_mono - mono_);
+    for (const std::string& role : waiter.roles) {
+      // The next token of a role whose messages somebody waits for, unless something else may hold them
+      // longer.
+      const bool by_rate = hold_of(role, 0) == Hold::empty && !at_concurrency(role, 0) && !may_be_held(role);
+      if (by_rate && best(role, {}) != nullptr) {
+        const core::RateConfig& rate = config_.role(role).rate;
+        consider((rate.per_ms - level_of(role) + rate.count - 1) / rate.count);
+      }
+    }
+  }
   for (const ResultWaiter& waiter : result_waiters_) consider(waiter.until_mono - mono_);
   return first;
 }
@@ -243,6 +261,13 @@ bool Model::past_expiry(const ModelMessage& message) const {
   return message.expire_at && *message.expire_at <= wall_;
 }
 
+// Crash and lease-expiry endings in a row say more than attempts that are left.
+bool Model::poisons(const ModelMessage& message, ErrorClass kind) const {
+  const uint32_t limit = config_.guards.poison_crashes;
+  const bool crash = kind == ErrorClass::crash || kind == ErrorClass::lease_expired;
+  return crash && limit != 0 && message.fatal_run + 1 >= limit && mode("poison") == core::GuardMode::enforce;
+}
+
 uint32_t Model::attempts_allowed(const ModelMessage& message) const {
   return message.max_attempts.value_or(config_.role(message.role).max_attempts);
 }
@@ -261,6 +286,8 @@ bool Model::ended_by_request_or_age(ModelMessage& message) {
 }
 
 void Model::lapse(ModelMessage& message) {
+  const bool poison = poisons(message, ErrorClass::lease_expired);
+  accounts_.lapsed(message.token, wall_);
   ++message.spent;
   ++message.fatal_run;
   message.release_run = 0;
@@ -269,12 +296,15 @@ void Model::lapse(ModelMessage& message) {
   message.token.clear();
   if (ended_by_request_or_age(message)) return;
   const auto& policy = config_.role(message.role).classes[static_cast<size_t>(ErrorClass::lease_expired)];
-  if (policy.dead || message.spent >= attempts_allowed(message)) return end(message, MessageState::dead);
+  if (policy.dead || poison || message.spent >= attempts_allowed(message)) {
+    return end(message, MessageState::dead);
+  }
   make_ready(message);
 }
 
 // Back without being spent, after a while or at once.
 void Model::give_back(ModelMessage& message, int64_t delay_ms) {
+  accounts_.ended(message.token);
   message.token.clear();
   if (ended_by_request_or_age(message)) return;
   make_ready(message);
@@ -296,6 +326,7 @@ void Model::release(ModelMessage& message, std::optional<int64_t> delay_ms) {
 
 void Model::do_ack(ModelMessage& message, std::string_view result) {
   message.result = result;
+  accounts_.ended(message.token);
   end(message, MessageState::done);
 }
 

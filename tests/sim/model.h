@@ -19,6 +19,7 @@
 
 #include "bus/base/time.h"
 #include "bus/core/bus.h"
+#include "tests/sim/accounts.h"
 #include "tests/support/reply_tree.h"
 
 namespace pawl::sim {
@@ -47,7 +48,7 @@ struct ModelMessage {
   std::optional<int64_t> due_wall;
   uint32_t deliveries = 0;
   uint32_t spent = 0;
-  uint32_t fatal_run = 0;  // crashes and lapses in a row
+  uint32_t fatal_run = 0;  // crashes and lapses in a row, and nothing else that was spent between
   std::string release_daemon;
   uint32_t release_run = 0;
   bool cancel_asked = false;
@@ -87,6 +88,8 @@ class Model {
   // One operation, what Bus::apply returned, and every reply that it wrote.
   void apply(core::ClientId client, const core::Operation& operation, core::Applied applied,
              const std::vector<Reply>& replies);
+  // Replies to others, written beside a read of status.
+  void served(const std::vector<Reply>& replies);
   // Bus::tick, and every reply that it wrote.
   void tick(const std::vector<Reply>& replies);
   void disconnected(core::ClientId client);
@@ -94,8 +97,8 @@ class Model {
   void restarted();
   // A Bus was opened: the roles of the configuration are there.
   void opened();
-  // Status reads show committed values: call it on the copy that is durable.
-  void judge_status(const core::Operation& operation, const Value& got);
+  // Status reads show committed values: call it on the copy that is durable, at the time of the read.
+  void judge_status(const core::Operation& operation, const Value& got, int64_t wall);
   // LIST walked to its end.
   void judge_listing(std::string_view role, MessageState state, const std::vector<std::string>& ids);
 
@@ -111,8 +114,14 @@ class Model {
   const ModelFreeze& freeze() const { return freeze_; }
   // How often a freeze began or ended since the last call: so often is it told on pawl.freeze.
   size_t take_freeze_news();
+  void set_disk(core::DiskMark mark) { disk_ = mark; }
+  core::DiskMark disk() const { return disk_; }
+  core::GuardMode mode(std::string_view guard) const;
+  const Accounts& accounts() const { return accounts_; }
+  // Claims of these roles would surely be refused, or surely come to nothing.
+  bool surely_held(std::string_view role) const;
   // Monotonic time, as of this turn's clocks, at which the first thing is due that tick() must do.
-  std::optional<int64_t> next_due_mono() const;
+  std::optional<int64_t> next_due_mono();
 
  private:
   struct Key {
@@ -156,20 +165,43 @@ class Model {
 
   // model_claims.cpp
   ModelMessage* best(const std::string& role, const std::set<std::string>& taken);
+  // What a claim gets: for sure, or, where a guard may hold a role, as the answer has it.
   std::vector<ModelMessage*> plan(const std::string& daemon, const std::vector<std::string>& roles,
-                                  size_t count);
+                                  size_t count, const Value* got = nullptr);
   bool is_paused(const std::string& role) const;
-  bool all_paused(const std::vector<std::string>& roles) const;
   void judge_claims(const std::string& daemon, const std::vector<std::string>& roles, size_t count,
-                    std::optional<int64_t> lease_ms, bool pause_is_error, const Value& got);
+                    std::optional<int64_t> lease_ms, bool refusal_is_error, const Value& got);
   void judge_one_claim(ModelMessage& message, const std::string& daemon, std::optional<int64_t> lease_ms,
                        const Value& got);
   void judge_claim(core::ClientId client, const core::op::Claim& claim, const Value* got);
   void judge_waiter(const Reply& reply, bool in_tick);
 
+  // model_limits.cpp: what guards say, before an operation and before a claim
+  struct Refusal {
+    Code code;
+    bool sure = true;  // false: it may pass as well
+  };
+  using Backlogs = std::map<std::string, std::pair<uint64_t, uint64_t>>;  // role → messages, bytes
+  std::optional<Refusal> refusal_of(const core::Operation& operation, Backlogs& before) const;
+  std::optional<Refusal> backlog_refusal(const std::string& role, int priority, uint64_t messages,
+                                         uint64_t bytes, Backlogs& before) const;
+  bool judge_refused(const core::Operation& operation, const Value* got);
+  void expect_refused(const std::string& what, Code code, const Value& got);
+  enum class Hold : uint8_t { none, empty, refused };
+  // With so many of its messages about to be claimed already.
+  Hold hold_of(const std::string& role, size_t planned) const;
+  bool at_concurrency(const std::string& role, size_t planned) const;
+  bool at_rate(const std::string& role, size_t planned) const;
+  Code refusing_code() const;
+  bool may_be_held(const std::string& role) const;
+  void note_doubt(const std::string& role);
+  void judge_nothing(const std::vector<std::string>& roles, bool refusal_is_error, const Value& got);
+  bool judge_limits(const core::Operation& operation, const Value& got);
+  std::set<std::string> held_by(const ModelMessage& message) const;
+  void judge_explain(const ModelMessage& message, const Value& got);
+
   // model_freeze.cpp
-  void expect_frozen(const std::string& what, const Value& got);
-  bool judge_stopped(const core::Operation& operation, const Value* got);
+  std::optional<core::FreezeScope> stopping_freeze(const core::Operation& operation) const;
   void begin_freeze(core::FreezeKind kind, core::FreezeScope scope, std::string by, std::string_view reason,
                     int64_t until);
   void end_freeze();
@@ -195,6 +227,9 @@ class Model {
   void judge_extend(const core::op::Extend& extend, const Value& got);
   std::pair<int64_t, int64_t> backoff_range(const ModelMessage& message, ErrorClass kind) const;
 
+  void charge_late(std::string_view id, std::string_view token, const core::op::Usage& usage);
+  bool poisons(const ModelMessage& message, ErrorClass kind) const;
+
   // model_reads.cpp
   void judge_read(const core::Operation& operation, const Value& got);
   void judge_get(std::string_view id, const Value& got);
@@ -219,6 +254,7 @@ class Model {
   void expect_field(const std::string& what, const Value& got, std::string_view name, const Value& want);
 
   core::BusConfig config_;
+  bool outages_;  // a failure may be put down to one, and then it is not spent
   int64_t wall_ = 0;
   int64_t mono_ = 0;
   int64_t bus_ = 0;
@@ -227,7 +263,19 @@ class Model {
 
   ModelFreeze freeze_;
   size_t freeze_news_ = 0;
-  core::GuardMode pause_mode_ = core::GuardMode::enforce;
+  std::map<std::string, core::GuardMode, std::less<>> modes_;  // as set
+  core::DiskMark disk_ = core::DiskMark::ample;
+  Accounts accounts_;
+  // A role's tokens, in units of a token / per_ms, at a bus time.
+  struct Bucket {
+    int64_t level = 0;
+    int64_t at = 0;
+  };
+  int64_t level_of(const std::string& role) const;
+  std::map<std::string, Bucket> buckets_;
+  std::set<std::string> doubted_;  // by the last plan: ready messages that the answer leaves out
+  // Refused though nothing speaks for it, since that bus time.
+  std::map<std::string, int64_t> doubts_;
 
   std::map<std::string, bool> roles_;
   std::map<std::string, ModelMessage> messages_;

@@ -18,7 +18,7 @@ ModelMessage* Model::best(const std::string& role, const std::set<std::string>& 
 }
 
 std::vector<ModelMessage*> Model::plan(const std::string& daemon, const std::vector<std::string>& roles,
-                                       size_t count) {
+                                       size_t count, const Value* got) {
   std::vector<std::string> turns = roles;
   const auto last = served_.find(daemon_name(daemon));
   if (last != served_.end()) {
@@ -28,17 +28,28 @@ std::vector<ModelMessage*> Model::plan(const std::string& daemon, const std::vec
   std::vector<ModelMessage*> result;
   if (claims_frozen()) return result;
   std::set<std::string> taken;
-  bool found = true;
-  while (found) {
-    found = false;
+  std::map<std::string, size_t> planned;
+  std::set<std::string> over;
+  doubted_.clear();
+  while (over.size() < turns.size() && result.size() < count) {
     for (const std::string& role : turns) {
-      const auto known = roles_.find(role);
-      if (known == roles_.end() || is_paused(role) || result.size() >= count) continue;
-      ModelMessage* message = best(role, taken);
-      if (message == nullptr) continue;
+      if (over.contains(role) || result.size() >= count) continue;
+      const bool open = roles_.contains(role) && hold_of(role, planned[role]) == Hold::none;
+      ModelMessage* message = open ? best(role, taken) : nullptr;
+      if (message != nullptr && may_be_held(role)) {
+        const Value* item =
+            got != nullptr && result.size() < got->items.size() ? &got->items[result.size()] : nullptr;
+        const Value* of = item == nullptr ? nullptr : item->field("role");
+        if (of == nullptr || of->text != role) message = nullptr;
+        if (message == nullptr) doubted_.insert(role);
+      }
+      if (message == nullptr) {
+        over.insert(role);
+        continue;
+      }
       taken.insert(message->id);
+      ++planned[role];
       result.push_back(message);
-      found = true;
     }
   }
   return result;
@@ -46,11 +57,7 @@ std::vector<ModelMessage*> Model::plan(const std::string& daemon, const std::vec
 
 bool Model::is_paused(const std::string& role) const {
   const auto known = roles_.find(role);
-  return known != roles_.end() && known->second && pause_mode_ == core::GuardMode::enforce;
-}
-
-bool Model::all_paused(const std::vector<std::string>& roles) const {
-  return std::all_of(roles.begin(), roles.end(), [&](const std::string& role) { return is_paused(role); });
+  return known != roles_.end() && known->second && mode("pause") == core::GuardMode::enforce;
 }
 
 void Model::judge_one_claim(ModelMessage& message, const std::string& daemon, std::optional<int64_t> lease_ms,
@@ -62,6 +69,10 @@ void Model::judge_one_claim(ModelMessage& message, const std::string& daemon, st
   message.claim_lease_ms = lease_ms.value_or(message.lease_ms.value_or(config_.role(message.role).lease_ms));
   expect_field(what, got, "role", Value::bulk(message.role));
   expect_field(what, got, "delivery", Value::integer(message.deliveries));
+  const Value* attempt = got.field("attempt");
+  if (outages_ && attempt != nullptr && attempt->number >= 1 && attempt->number <= message.spent + 1) {
+    message.spent = static_cast<uint32_t>(attempt->number - 1);
+  }
   expect_field(what, got, "attempt", Value::integer(1 + static_cast<int64_t>(message.spent)));
   expect_field(what, got, "deadline", Value::integer(wall_ + message.claim_lease_ms));
   expect_field(what, got, "priority", Value::integer(message.priority));
@@ -76,6 +87,16 @@ void Model::judge_one_claim(ModelMessage& message, const std::string& daemon, st
     return wrong(what + ": no token in " + to_text(got));
   }
   if (!tokens_.insert(token->text).second) return wrong(what + ": token " + token->text + " was used before");
+  const auto broken =
+      mode("quota") == core::GuardMode::enforce ? accounts_.overdrawn(message.role, wall_) : std::nullopt;
+  if (broken) return wrong(what + " breaks " + *broken);
+  accounts_.claimed(token->text, message.role, wall_);
+  const core::RateConfig& rate = config_.role(message.role).rate;
+  if (rate.count != 0) {
+    const int64_t level = level_of(message.role) - rate.per_ms;
+    buckets_[message.role] = {std::max<int64_t>(0, level), bus_};
+  }
+  doubts_.erase(message.role);
   message.state = MessageState::claimed;
   message.token = token->text;
   message.daemon = daemon;
@@ -84,11 +105,12 @@ void Model::judge_one_claim(ModelMessage& message, const std::string& daemon, st
 }
 
 void Model::judge_claims(const std::string& daemon, const std::vector<std::string>& roles, size_t count,
-                         std::optional<int64_t> lease_ms, bool pause_is_error, const Value& got) {
-  const auto planned = plan(daemon, roles, count);
+                         std::optional<int64_t> lease_ms, bool refusal_is_error, const Value& got) {
+  const auto planned = plan(daemon, roles, count, &got);
+  const std::set<std::string> doubted = doubted_;
   if (planned.empty()) {
-    const bool refused = pause_is_error && all_paused(roles);
-    return expect("claim with nothing to take", refused ? Value::error(Code::paused) : Value::array(), got);
+    for (const std::string& role : doubted) note_doubt(role);
+    return judge_nothing(roles, refusal_is_error, got);
   }
   if (got.kind != Value::Kind::array || got.items.size() != planned.size()) {
     std::string ids;
@@ -98,6 +120,8 @@ void Model::judge_claims(const std::string& daemon, const std::vector<std::strin
   for (size_t i = 0; i < planned.size() && !problem_; ++i) {
     judge_one_claim(*planned[i], daemon, lease_ms, got.items[i]);
   }
+  // What was granted first may have used up what the others needed.
+  for (const std::string& role : doubted) note_doubt(role);
 }
 
 void Model::judge_claim(core::ClientId client, const core::op::Claim& claim, const Value* got) {
@@ -111,7 +135,7 @@ void Model::judge_claim(core::ClientId client, const core::op::Claim& claim, con
     }
   }
   if (got != nullptr) {
-    if (claim.wait_ms && plan(daemon, roles, claim.count).empty()) {
+    if (claim.wait_ms && plan(daemon, roles, claim.count, got).empty()) {
       return wrong("a claim with WAIT and nothing to take did not wait but answered " + to_text(*got));
     }
     return judge_claims(daemon, roles, claim.count, claim.lease_ms, true, *got);
@@ -137,9 +161,10 @@ void Model::judge_waiter(const Reply& reply, bool in_tick) {
     }
     if (claims_frozen()) {
       claim_waiters_.erase(claim_waiters_.begin() + static_cast<std::ptrdiff_t>(i));
-      return expect_frozen(who + ", who waits for work,", reply.value);
+      return expect_refused(who + ", who waits for work,", Code::frozen, reply.value);
     }
-    if (plan(waiter.daemon, waiter.roles, 1).empty() && !(in_tick && waiter.until_mono <= mono_)) {
+    if (plan(waiter.daemon, waiter.roles, 1, &reply.value).empty() &&
+        !(in_tick && waiter.until_mono <= mono_)) {
       return wrong(who + " waits for a message, none is there, and it got " + to_text(reply.value));
     }
     claim_waiters_.erase(claim_waiters_.begin() + static_cast<std::ptrdiff_t>(i));

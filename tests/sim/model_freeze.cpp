@@ -1,6 +1,4 @@
 // The kill switch, from the contract's table.
-#include <algorithm>
-
 #include "tests/sim/model.h"
 
 namespace pawl::sim {
@@ -39,40 +37,16 @@ struct StoppedBy {
 
 bool ModelFreeze::stops(FreezeScope what) const { return kind != FreezeKind::none && what <= scope; }
 
-void Model::expect_frozen(const std::string& what, const Value& got) {
-  expect(what + " under a freeze", Value::error(Code::frozen), got);
-  if (freeze_.until == 0) return;
-  const std::string left = "retry-after-ms=" + std::to_string(std::max<int64_t>(0, freeze_.until - wall_));
-  if (got.text.find(left) == std::string::npos) wrong(what + ": expected " + left + " in " + to_text(got));
-}
-
-// Whether a freeze stops it; then the answer must say so and nothing has happened.
-bool Model::judge_stopped(const core::Operation& operation, const Value* got) {
-  if (freeze_.kind == FreezeKind::none) return false;
-  std::optional<size_t> item;
-  auto stop = std::visit(StoppedBy{}, operation);
-  if (const auto* transaction = std::get_if<op::Transaction>(&operation)) {
-    for (size_t i = 0; i < transaction->items.size() && !item; ++i) {
-      stop = std::visit(StoppedBy{}, transaction->items[i]);
-      if (freeze_.stops(*stop)) item = i;
-    }
-  }
-  if (!stop || !freeze_.stops(*stop)) return false;
-  if (got == nullptr) {
-    wrong("what a freeze stops waits for something else");
-    return true;
-  }
-  expect_frozen("an operation", *got);
-  if (item && got->text.find("at=" + std::to_string(*item)) == std::string::npos) {
-    wrong("EXEC under a freeze: expected at=" + std::to_string(*item) + " in " + to_text(*got));
-  }
-  return true;
+std::optional<FreezeScope> Model::stopping_freeze(const core::Operation& operation) const {
+  const auto stop = std::visit(StoppedBy{}, operation);
+  return stop && freeze_.stops(*stop) ? stop : std::nullopt;
 }
 
 void Model::begin_freeze(FreezeKind kind, FreezeScope scope, std::string by, std::string_view reason,
                          int64_t until) {
-  freeze_ = {kind, kind == FreezeKind::hard ? FreezeScope::all : scope, std::string(reason), std::move(by),
-             wall_,  until};
+  freeze_ = {
+      kind, kind == FreezeKind::hard ? FreezeScope::all : scope, std::string(reason), std::move(by), wall_,
+      until};
   ++freeze_news_;
 }
 

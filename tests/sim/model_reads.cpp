@@ -93,7 +93,11 @@ void Model::judge_role(const std::string& role, const Value& got) {
   expect_field("role " + role, got, "paused", Value::integer(roles_.at(role) ? 1 : 0));
 }
 
-void Model::judge_status(const core::Operation& operation, const Value& got) {
+void Model::judge_status(const core::Operation& operation, const Value& got, int64_t wall) {
+  if (const auto* get = std::get_if<op::QuotaGet>(&operation)) {
+    if (const auto problem = accounts_.judge_get(*get, got, wall)) wrong(*problem);
+    return;
+  }
   if (std::holds_alternative<op::KillStatus>(operation)) return expect_freeze("KILL STATUS", got);
   if (std::holds_alternative<op::GuardList>(operation)) return judge_guards(got);
   if (const auto* info = std::get_if<op::RoleInfo>(&operation)) {
@@ -120,13 +124,14 @@ void Model::judge_guards(const Value& got) {
   std::set<std::string> shown;
   for (const Value& item : got.items) {
     const Value* name = item.field("guard");
-    if (name == nullptr || !shown.insert(name->text).second) return wrong("GUARD LIST shows " + to_text(item));
+    if (name == nullptr || !shown.insert(name->text).second)
+      return wrong("GUARD LIST shows " + to_text(item));
     expect_field("GUARD LIST", item, "failed", Value::integer(0));
-    if (name->text != "pause") continue;
-    const auto mode = core::guard_mode_names[static_cast<size_t>(pause_mode_)];
-    expect_field("GUARD LIST", item, "mode", Value::bulk(mode));
+    const auto as_set = core::guard_mode_names[static_cast<size_t>(mode(name->text))];
+    expect_field("GUARD LIST", item, "mode", Value::bulk(as_set));
   }
-  for (const char* name : {"size", "freeze", "pause"}) {
+  for (const char* name :
+       {"size", "freeze", "shed", "pause", "breaker", "concurrency", "rate", "quota", "poison"}) {
     if (!shown.contains(name)) wrong("GUARD LIST leaves out " + std::string(name));
   }
 }
@@ -137,9 +142,8 @@ void Model::judge_read(const core::Operation& operation, const Value& got) {
   if (const auto* explain = std::get_if<op::Explain>(&operation)) {
     const ModelMessage* message = find(explain->id);
     if (message == nullptr || message->gone) return expect("EXPLAIN of an unknown id", Value::nil(), got);
-    const bool answers = got.kind == Value::Kind::array || got.kind == Value::Kind::map;
-    if (!answers && !message->may_be_gone) wrong("EXPLAIN answered " + to_text(got));
-    return;
+    if (message->may_be_gone && got.kind == Value::Kind::nil) return;
+    return judge_explain(*message, got);
   }
   if (std::holds_alternative<op::Events>(operation)) {
     if (got.kind != Value::Kind::array || got.items.size() != 2) wrong("EVENTS answered " + to_text(got));

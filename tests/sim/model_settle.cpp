@@ -26,10 +26,9 @@ bool Model::judge_settling(const core::Operation& operation, const Value& got) {
     expect("MACK", Value::array(want), got);
   } else if (const auto* fail = std::get_if<op::Fail>(&operation)) {
     ModelMessage* message = held(fail->id, fail->token);
-    if (message != nullptr)
-      judge_fail(*message, *fail, got);
-    else
-      expect("FAIL", lost(), got);
+    if (message != nullptr) return judge_fail(*message, *fail, got), true;
+    charge_late(fail->id, fail->token, fail->usage);
+    expect("FAIL", lost(), got);
   } else if (const auto* extend = std::get_if<op::Extend>(&operation)) {
     judge_extend(*extend, got);
   } else if (const auto* back = std::get_if<op::Release>(&operation)) {
@@ -44,12 +43,23 @@ bool Model::judge_settling(const core::Operation& operation, const Value& got) {
 
 void Model::judge_ack(const op::Ack& ack, const Value& got) {
   ModelMessage* message = held(ack.id, ack.token);
-  if (message == nullptr) return expect("ACK", lost(), got);
+  if (message == nullptr) {
+    charge_late(ack.id, ack.token, ack.usage);
+    return expect("ACK", lost(), got);
+  }
   const std::string daemon = message->daemon;
+  accounts_.reported(message->token, ack.usage, wall_);
   do_ack(*message, ack.result);
   if (!ack.next) return expect("ACK", ok(), got);
   const std::vector<std::string> roles(ack.next->roles.begin(), ack.next->roles.end());
   judge_claims(daemon, roles, ack.next->count, ack.next->lease_ms, false, got);
+}
+
+// The work was done all the same: what it used is charged, as long as there is a record of it.
+void Model::charge_late(std::string_view id, std::string_view token, const op::Usage& usage) {
+  const ModelMessage* message = find(id);
+  if (message == nullptr || message->gone) return;
+  accounts_.reported_late(std::string(token), message->role, usage, wall_, !message->may_be_gone);
 }
 
 // Delays that base·2ⁿ + random(0, base), capped, may give.
@@ -61,18 +71,22 @@ std::pair<int64_t, int64_t> Model::backoff_range(const ModelMessage& message, Er
   int64_t delay = base;
   for (uint32_t i = 0; i < message.spent && delay < most; ++i) delay *= 2;
   delay = std::min(delay, most);
-  return {delay, delay + base};
+  return {outages_ ? std::min(base, most) : delay, delay + base};
 }
 
 void Model::judge_fail(ModelMessage& message, const op::Fail& fail, const Value& got) {
   const std::string what = "FAIL of " + message.id;
   const auto range = backoff_range(message, fail.error_class);
   const bool is_spent = fail.error_class != ErrorClass::cancelled;
+  const bool poison = poisons(message, fail.error_class);
+  accounts_.reported(message.token, fail.usage, wall_);
+  accounts_.ended(message.token);
   message.token.clear();
   message.error_class = fail.error_class;
   message.error_text = fail.text;
-  message.fatal_run = fail.error_class == ErrorClass::crash ? message.fatal_run + 1 : 0;
   if (is_spent) {
+    const bool crash = fail.error_class == ErrorClass::crash || fail.error_class == ErrorClass::lease_expired;
+    message.fatal_run = crash ? message.fatal_run + 1 : 0;
     ++message.spent;
     message.release_run = 0;
   }
@@ -80,7 +94,7 @@ void Model::judge_fail(ModelMessage& message, const op::Fail& fail, const Value&
   if (fail.dead) {
     end(message, MessageState::dead);
   } else if (!ended_by_request_or_age(message)) {
-    if (policy.dead || message.spent >= attempts_allowed(message)) {
+    if (policy.dead || poison || (is_spent && message.spent >= attempts_allowed(message))) {
       end(message, MessageState::dead);
     } else {
       const Value* at = got.field("at");
@@ -106,8 +120,12 @@ void Model::judge_fail(ModelMessage& message, const op::Fail& fail, const Value&
 
 void Model::judge_extend(const op::Extend& extend, const Value& got) {
   ModelMessage* message = held(extend.id, extend.token);
-  if (message == nullptr) return expect("EXTEND", lost(), got);
+  if (message == nullptr) {
+    if (!all_frozen()) charge_late(extend.id, extend.token, extend.usage);
+    return expect("EXTEND", lost(), got);
+  }
   if (!all_frozen()) {
+    accounts_.reported(message->token, extend.usage, wall_);
     message->claim_lease_ms = extend.lease_ms.value_or(message->claim_lease_ms);  // also of the next EXTEND
     message->lease_deadline = lease_ + message->claim_lease_ms;
   }

@@ -15,6 +15,7 @@ core::BusConfig config() {
   core::BusConfig result;
   result.defaults.lease_ms = 10'000;
   result.defaults.max_attempts = 2;
+  result.guards.outage_messages = 0;
   return result;
 }
 

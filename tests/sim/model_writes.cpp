@@ -17,7 +17,7 @@ bool waiting_state(const ModelMessage& message) {
 }  // namespace
 
 void Model::judge_own(core::ClientId client, const core::Operation& operation, const Value* got) {
-  if (judge_stopped(operation, got) || judge_kill(client, operation, got)) return;
+  if (judge_refused(operation, got) || judge_kill(client, operation, got)) return;
   if (const auto* claim = std::get_if<op::Claim>(&operation)) return judge_claim(client, *claim, got);
   if (const auto* read = std::get_if<op::GetResult>(&operation)) return judge_result(client, *read, got);
   if (const auto* unclaim = std::get_if<op::Unclaim>(&operation)) {
@@ -64,11 +64,7 @@ bool Model::judge_change(const core::Operation& operation, const Value& got) {
     const auto role = roles_.find(std::string(resume->role));
     if (role != roles_.end()) role->second = false;
     expect("RESUME", role != roles_.end() ? ok() : Value::error(Code::notfound), got);
-  } else if (const auto* set = std::get_if<op::SetGuardMode>(&operation)) {
-    if (set->name == "pause") pause_mode_ = set->mode;
-    const bool fixed = set->name == "freeze" || set->name == "size" || set->name == "authorisation";
-    expect("GUARD MODE", fixed ? Value::error(Code::badarg) : ok(), got);
-  } else {
+  } else if (!judge_limits(operation, got)) {
     return false;
   }
   return true;
@@ -187,6 +183,7 @@ void Model::judge_transaction(const op::Transaction& transaction, const Value& g
       judge_fail(*held(fail->id, fail->token), *fail, one);
     }
     if (const auto* ack = std::get_if<op::Ack>(&transaction.items[i])) {
+      accounts_.reported(std::string(ack->token), ack->usage, wall_);
       do_ack(*held(ack->id, ack->token), ack->result);
       expect("ACK in EXEC", ok(), one);
     }
@@ -202,6 +199,7 @@ void Model::judge_role_drop(std::string_view name, const Value& got) {
   }
   expect("ROLE DROP", ok(), got);
   roles_.erase(role);
+  buckets_.erase(role);
   // A role of that name that comes later is another one: nobody was served from it.
   std::erase_if(served_, [&](const auto& entry) { return entry.second == role; });
   // What becomes of its ended messages and of keys held for a time is left open.

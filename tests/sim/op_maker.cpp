@@ -14,29 +14,31 @@ struct Weight {
 
 // The first two are never left out: nothing happens without them.
 constexpr std::array<Weight, kind_count> weights = {{
-    {Kind::push, 30},       {Kind::claim, 20},     {Kind::mpush, 3},       {Kind::claim_wait, 8},
-    {Kind::ack, 8},         {Kind::ack_next, 6},   {Kind::mack, 3},        {Kind::fail, 9},
-    {Kind::extend, 4},      {Kind::release, 6},    {Kind::cancel, 6},      {Kind::cancel_filter, 1},
-    {Kind::move, 7},        {Kind::get, 4},        {Kind::result, 2},      {Kind::result_wait, 2},
-    {Kind::transaction, 4}, {Kind::list, 2},       {Kind::roles, 2},       {Kind::role_info, 1},
-    {Kind::role_drop, 1},   {Kind::pause, 2},      {Kind::resume, 3},      {Kind::dead_list, 1},
-    {Kind::dead_get, 1},    {Kind::dead_count, 2}, {Kind::dead_groups, 1}, {Kind::dead_replay, 4},
-    {Kind::dead_edit, 1},   {Kind::dead_drop, 1},  {Kind::explain, 1},     {Kind::events, 1},
-    {Kind::walk_off, 4},    {Kind::kill_set, 2},   {Kind::kill_hard, 1},   {Kind::kill_clear, 3},
-    {Kind::kill_files, 1},  {Kind::kill_status, 1}, {Kind::guard_mode, 1}, {Kind::guard_list, 1},
+    {Kind::push, 30},       {Kind::claim, 20},      {Kind::mpush, 3},       {Kind::claim_wait, 8},
+    {Kind::ack, 8},         {Kind::ack_next, 6},    {Kind::mack, 3},        {Kind::fail, 9},
+    {Kind::extend, 4},      {Kind::release, 6},     {Kind::cancel, 6},      {Kind::cancel_filter, 1},
+    {Kind::move, 7},        {Kind::get, 4},         {Kind::result, 2},      {Kind::result_wait, 2},
+    {Kind::transaction, 4}, {Kind::list, 2},        {Kind::roles, 2},       {Kind::role_info, 1},
+    {Kind::role_drop, 1},   {Kind::pause, 2},       {Kind::resume, 3},      {Kind::dead_list, 1},
+    {Kind::dead_get, 1},    {Kind::dead_count, 2},  {Kind::dead_groups, 1}, {Kind::dead_replay, 4},
+    {Kind::dead_edit, 1},   {Kind::dead_drop, 1},   {Kind::explain, 1},     {Kind::events, 1},
+    {Kind::walk_off, 4},    {Kind::kill_set, 2},    {Kind::kill_hard, 1},   {Kind::kill_clear, 3},
+    {Kind::kill_files, 1},  {Kind::kill_status, 1}, {Kind::guard_mode, 1},  {Kind::guard_list, 1},
+    {Kind::quota_set, 1},   {Kind::quota_drop, 1},  {Kind::quota_get, 3},
 }};
 
-bool begins_freeze(Kind kind) {
-  return kind == Kind::kill_set || kind == Kind::kill_hard || kind == Kind::kill_files;
+bool belongs(Kind kind, const World& world) {
+  if (kind == Kind::kill_set || kind == Kind::kill_hard || kind == Kind::kill_files) return world.freezes;
+  if (kind == Kind::quota_set || kind == Kind::quota_drop) return world.quota;
+  return kind != Kind::guard_mode || world.modes;
 }
 
 }  // namespace
 
-OpMaker::OpMaker(Rng& rng) : rng_(rng) {
-  freezes_ = rng_.chance(40);
+OpMaker::OpMaker(Rng& rng, const World& world) : rng_(rng), world_(world) {
   for (size_t i = 0; i < weights.size(); ++i) {
     if (i >= 2 && rng_.chance(30)) continue;
-    if (begins_freeze(weights[i].kind) && !freezes_) continue;
+    if (!belongs(weights[i].kind, world_)) continue;
     const int weight = rng_.chance(15) ? weights[i].weight * 4 : weights[i].weight;
     bag_.insert(bag_.end(), static_cast<size_t>(weight), weights[i].kind);
   }
@@ -49,6 +51,7 @@ OpMaker::OpMaker(Rng& rng) : rng_(rng) {
   uses_unique_for_ = rng_.chance(50);
   uses_group_ = rng_.chance(60);
   uses_limits_ = rng_.chance(50);
+  priority_low_ = world_.backlog && rng_.chance(50) ? 4 : 5;
   priorities_ = rng_.chance(30) ? 1 : 3;
 }
 
@@ -104,8 +107,10 @@ KnownClaim OpMaker::a_claim(const Model& model, Known& known, bool ends_it) {
 
 op::Usage OpMaker::usage() {
   op::Usage usage;
-  if (rng_.chance(20)) usage.tokens = rng_.between(0, 5000);
-  if (rng_.chance(20)) usage.cost = rng_.between(0, 5000);
+  // Estimates are of some hundreds.
+  const int often = world_.quota ? 50 : 20;
+  if (rng_.chance(often)) usage.tokens = rng_.between(0, world_.quota ? 500 : 5000);
+  if (rng_.chance(often)) usage.cost = rng_.between(0, world_.quota ? 500 : 5000);
   return usage;
 }
 
@@ -115,7 +120,7 @@ op::Push OpMaker::push() {
   std::string payload = "p" + std::to_string(++serial_);
   if (rng_.chance(3)) payload.resize(4000 + rng_.below(400), 'x');
   push.payload = keep(payload);
-  push.priority = 5 + static_cast<int>(rng_.below(static_cast<size_t>(priorities_)));
+  push.priority = priority_low_ + static_cast<int>(rng_.below(static_cast<size_t>(priorities_)));
   if (uses_delay_ && rng_.chance(25)) {
     push.delay_ms = rng_.between(0, 5000);
   } else if (uses_at_ && rng_.chance(20)) {
@@ -126,7 +131,8 @@ op::Push OpMaker::push() {
     if (uses_unique_for_ && rng_.chance(50)) push.unique_for_ms = rng_.between(1, 20'000);
   }
   if (uses_group_ && rng_.chance(40)) push.group = keep("group" + std::to_string(rng_.below(3)));
-  if (uses_limits_ && rng_.chance(20)) push.max_attempts = static_cast<uint32_t>(rng_.between(1, 4));
+  if (uses_limits_ && !world_.outage && rng_.chance(20))
+    push.max_attempts = static_cast<uint32_t>(rng_.between(1, 4));
   if (uses_limits_ && rng_.chance(20)) push.lease_ms = rng_.between(10, 20'000);
   if (uses_expire_ && rng_.chance(25)) push.expire_ms = rng_.between(1, 30'000);
   if (rng_.chance(5)) push.headers.emplace_back("trace", keep("t" + std::to_string(serial_)));
@@ -160,7 +166,12 @@ op::Fail OpMaker::fail(const Model& model, Known& known) {
   fail.id = keep(claim.id);
   fail.token = keep(claim.token);
   fail.error_class = static_cast<ErrorClass>(rng_.below(core::class_count));
-  fail.text = keep("error " + std::to_string(rng_.below(3)) + " at step " + std::to_string(serial_));
+  if (world_.outage && rng_.chance(50)) {
+    fail.error_class = rng_.chance(50) ? ErrorClass::dependency_down : ErrorClass::timeout;
+  }
+  const bool blames = fail.error_class == ErrorClass::dependency_down && rng_.chance(50);
+  fail.text = keep((blames ? "slack: " : "") + std::string("error " + std::to_string(rng_.below(3)) +
+                                                           " at step " + std::to_string(serial_)));
   if (rng_.chance(20)) fail.retry_in_ms = rng_.between(1, 5000);
   fail.dead = rng_.chance(15);
   fail.usage = usage();
@@ -232,7 +243,8 @@ core::Operation OpMaker::make_change(Kind kind, const Model& model, Known& known
     op::Release release;
     release.id = keep(claim.id);
     release.token = keep(claim.token);
-    if (rng_.chance(50)) release.delay_ms = rng_.between(0, 3000);
+    // The delay by itself depends on which failures were spent, which is not foretold with outages.
+    if (world_.outage || rng_.chance(50)) release.delay_ms = rng_.between(0, 3000);
     return release;
   }
   if (kind == Kind::cancel) return op::Cancel{any_id(model), "no longer wanted"};
@@ -278,8 +290,25 @@ core::Operation OpMaker::make_kill(Kind kind, const Model& model) {
 }
 
 op::SetGuardMode OpMaker::guard_mode() {
-  const std::vector<std::string> names = {"pause", "pause", "freeze", "size"};
-  return {keep(rng_.pick(names)), static_cast<core::GuardMode>(rng_.below(3))};
+  std::vector<std::string_view> names = {"pause", "pause",  "concurrency", "rate", "shed",
+                                         "quota", "poison", "freeze",      "size", "sweep"};
+  if (!world_.outage) names.push_back("breaker");
+  return {rng_.pick(names), static_cast<core::GuardMode>(rng_.below(3))};
+}
+
+core::Operation OpMaker::make_quota(Kind kind) {
+  const std::string_view who = rng_.chance(30) ? "*" : role();
+  if (kind == Kind::quota_get) {
+    if (rng_.chance(50)) return op::QuotaGet{};
+    return op::QuotaGet{who};
+  }
+  const auto what = static_cast<core::QuotaKind>(rng_.below(3));
+  const int64_t per_ms = rng_.pick(std::vector<int64_t>{1'000, 7'000, 30'000});
+  if (kind == Kind::quota_drop) return op::QuotaDrop{who, what, per_ms};
+  const int64_t unit = what == core::QuotaKind::calls ? 1 : 100;
+  op::QuotaSet set{who, what, unit * rng_.between(1, 20), per_ms, std::nullopt};
+  if (unit > 1 && !(world_.learned && rng_.chance(50))) set.estimate = unit * rng_.between(1, 3);
+  return set;
 }
 
 op::MultiPush OpMaker::multi_push() {
@@ -373,6 +402,10 @@ core::Operation OpMaker::make(Kind kind, const Model& model, Known& known) {
       return guard_mode();
     case Kind::guard_list:
       return op::GuardList{};
+    case Kind::quota_set:
+    case Kind::quota_drop:
+    case Kind::quota_get:
+      return make_quota(kind);
   }
   return op::Info{};
 }

@@ -12,6 +12,7 @@
 #include "bus/core/operation.h"
 #include "tests/sim/model.h"
 #include "tests/sim/rng.h"
+#include "tests/sim/world.h"
 
 namespace pawl::sim {
 
@@ -68,12 +69,15 @@ enum class Kind : uint8_t {
   kill_status,
   guard_mode,
   guard_list,
+  quota_set,
+  quota_drop,
+  quota_get,
 };
-constexpr size_t kind_count = 40;
+constexpr size_t kind_count = 43;
 
 class OpMaker {
  public:
-  explicit OpMaker(Rng& rng);
+  OpMaker(Rng& rng, const World& world);
 
   // Which kind is next; walk_off is no operation: a worker dies without a word.
   Kind draw(const Model& model);
@@ -104,15 +108,18 @@ class OpMaker {
   core::Operation make_change(Kind kind, const Model& model, Known& known);
   core::Operation make_kill(Kind kind, const Model& model);
   core::op::SetGuardMode guard_mode();
+  core::Operation make_quota(Kind kind);
 
   Rng& rng_;
+  const World& world_;
   std::deque<std::string> texts_;
   std::vector<std::string> roles_;
   std::vector<Kind> bag_;  // each kind as often as its weight
   uint64_t serial_ = 0;
   int64_t model_wall_ = 0;  // AT counts from here
   // Options that this seed uses.
-  bool uses_delay_, uses_at_, uses_expire_, uses_unique_, uses_unique_for_, uses_group_, uses_limits_, freezes_;
+  bool uses_delay_, uses_at_, uses_expire_, uses_unique_, uses_unique_for_, uses_group_, uses_limits_;
+  int priority_low_;
   int priorities_;
 };
 

@@ -10,18 +10,10 @@ namespace {
 
 namespace op = core::op;
 
-// Small windows make refills, full windows and lowered marks everyday events.
-void shrink_windows(core::BusConfig& config, Rng& rng) {
-  config.window_entries_min = 1 + rng.below(3);
-  config.window_entries_max = config.window_entries_min + rng.below(6);
-  if (rng.chance(50)) config.window_entries_total_max = config.window_entries_max + rng.below(10);
-  config.refill_rows_at_once = 1 + rng.below(8);
-  config.home_cache_bytes = rng.below(6000);  // a row counts some 300
-}
-
 bool is_status(const core::Operation& operation) {
   return std::holds_alternative<op::Roles>(operation) || std::holds_alternative<op::RoleInfo>(operation) ||
-         std::holds_alternative<op::KillStatus>(operation) || std::holds_alternative<op::GuardList>(operation);
+         std::holds_alternative<op::KillStatus>(operation) ||
+         std::holds_alternative<op::GuardList>(operation) || std::holds_alternative<op::QuotaGet>(operation);
 }
 
 }  // namespace
@@ -40,46 +32,14 @@ Simulation::Simulation(uint64_t seed, std::ostream* trace)
     : seed_(seed),
       trace_(trace),
       rng_(seed),
-      maker_(rng_),
-      config_(make_config(rng_)),
+      world_(rng_),
+      maker_(rng_, world_),
+      config_(make_config(rng_, world_)),
       gate_(guards::make_guard_chain()),
       store_(std::make_unique<test::MemoryStore>()),
       audit_(config_),
       live_(config_),
-      durable_(config_) {
-  wall_jumps_ = rng_.chance(50);
-  hangs_ = rng_.chance(40);
-  crashes_ = rng_.chance(60);
-  failing_commits_ = rng_.chance(50);
-  clients_die_ = rng_.chance(60);
-  slow_commits_ = rng_.chance(60);
-}
-
-core::BusConfig Simulation::make_config(Rng& rng) {
-  core::BusConfig config;
-  // The other roles have no settings of their own.
-  config.defaults.keep_done_ms = 20'000;
-  config.defaults.lease_ms = 5'000;
-  for (const char* name : {"role0", "role1"}) {
-    core::RoleConfig role;
-    role.lease_ms = rng.between(500, 30'000);
-    role.max_attempts = static_cast<uint32_t>(rng.between(1, 5));
-    role.backoff_base_ms = rng.between(1, 2000);
-    role.backoff_max_ms = rng.between(2000, 20'000);
-    if (rng.chance(30))
-      role.keep_done_ms = 0;
-    else
-      role.keep_done_ms = rng.between(1, 60'000);
-    for (auto& policy : role.classes) {
-      if (rng.chance(10)) policy.dead = !policy.dead;
-      if (rng.chance(10)) policy.base_ms = rng.between(1, 1000);
-      if (rng.chance(10)) policy.max_ms = rng.between(1000, 5000);
-    }
-    config.roles[name] = role;
-  }
-  shrink_windows(config, rng);
-  return config;
-}
+      durable_(config_) {}
 
 void Simulation::fail(const std::string& what) {
   if (!failure_) failure_ = SimFailure{seed_, step_, doing_, what};
@@ -114,9 +74,16 @@ core::Applied Simulation::apply(const core::Operation& operation, core::ClientId
     }
   }
   if (is_status(operation)) {
-    if (replies.size() == 1) durable_.judge_status(operation, replies[0].value);
-    if (replies.size() != 1) fail("a status read got " + std::to_string(replies.size()) + " replies");
+    // Others may be served in its turn: a hold that was over, a disk that has room again.
+    const auto own = std::find_if(replies.begin(), replies.end(),
+                                  [&](const Reply& reply) { return reply.client == client; });
+    if (own == replies.end()) return fail("a status read got no reply"), applied;
+    durable_.judge_status(operation, own->value, live_.wall_ms());
     if (durable_.problem()) fail(*durable_.problem());
+    replies.erase(own);
+    live_.served(replies);
+    if (live_.problem()) fail(*live_.problem());
+    take_replies(std::move(replies));
     return applied;
   }
   live_.apply(client, operation, applied, replies);
@@ -164,9 +131,8 @@ void Simulation::do_something() {
 // Whoever listens on pawl.freeze hears of every change, and of nothing else.
 void Simulation::check_published() {
   const auto published = outbox_.take_published();
-  const auto told = static_cast<size_t>(std::count_if(published.begin(), published.end(), [](const auto& one) {
-    return one.first == "pawl.freeze";
-  }));
+  const auto told = static_cast<size_t>(std::count_if(
+      published.begin(), published.end(), [](const auto& one) { return one.first == "pawl.freeze"; }));
   const size_t news = live_.take_freeze_news();
   if (told != news) {
     fail("the freeze changed " + std::to_string(news) + " times and was told " + std::to_string(told) +
@@ -229,7 +195,8 @@ void Simulation::seal() {
 // What reaches the disk is looked at by itself: it must be right whatever the replies said.
 bool Simulation::write_flight() {
   audit_.look_at(*store_, flight_->batch);
-  if (audit_.problem()) fail("batch " + std::to_string(flight_->batch.link.sequence) + ": " + *audit_.problem());
+  if (audit_.problem())
+    fail("batch " + std::to_string(flight_->batch.link.sequence) + ": " + *audit_.problem());
   const Status written = store_->write(flight_->batch);
   if (!written.ok()) fail("the store refused a batch: " + error_line(written.error()));
   return written.ok();
@@ -251,7 +218,7 @@ void Simulation::deliver() {
       later.push_back(std::move(one));
       continue;
     }
-    const bool closed = clients_die_ && !one.reply.claims.empty() && rng_.chance(5);
+    const bool closed = world_.clients_die && !draining_ && !one.reply.claims.empty() && rng_.chance(5);
     if (closed) note("client " + std::to_string(one.reply.client) + " was gone before its claims reached it");
     for (const auto& [id, token] : one.reply.claims) {
       if (closed)
@@ -266,26 +233,26 @@ void Simulation::deliver() {
 void Simulation::turn() {
   move_clock();
   begin_turn();
+  if (world_.disk) disk_fills();
   give_back_undelivered();
+  if (rng_.chance(1)) storm();
   const size_t operations = rng_.below(5);
   for (size_t i = 0; i < operations && !failed(); ++i) do_something();
-  if (clients_die_ && rng_.chance(5)) some_client_goes_away();
+  if (world_.clients_die && rng_.chance(5)) some_client_goes_away();
   if (failed()) return;
   tick();
   if (failed()) return;
   end_turn();
-  if (failing_commits_ && rng_.chance(2)) return failed_commit();
-  if (crashes_ && rng_.chance(2)) return crash();
-  if (!slow_commits_ || rng_.chance(60)) seal();
-  if (!slow_commits_ || rng_.chance(60)) commit();
+  if (world_.failing_commits && rng_.chance(2)) return failed_commit();
+  if (world_.crashes && rng_.chance(2)) return crash();
+  if (!world_.slow_commits || rng_.chance(60)) seal();
+  if (!world_.slow_commits || rng_.chance(60)) commit();
   if (!failed()) deliver();
 }
 
 SimResult Simulation::run(size_t steps) {
-  for (const auto& [name, role] : config_.roles) {
-    note(name + ": lease " + std::to_string(role.lease_ms) + ", attempts " +
-         std::to_string(role.max_attempts) + ", keep_done " + std::to_string(role.keep_done_ms));
-  }
+  for (const auto& [name, role] : config_.roles) note(name + ": " + describe(role));
+  note(describe(config_));
   open_bus();
   live_.opened();
   for (step_ = 0; step_ < steps && !failed(); ++step_) turn();

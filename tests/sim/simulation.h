@@ -21,6 +21,7 @@
 #include "tests/sim/model.h"
 #include "tests/sim/op_maker.h"
 #include "tests/sim/rng.h"
+#include "tests/sim/world.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/memory_store.h"
 #include "tests/support/reply_tree.h"
@@ -63,7 +64,6 @@ class Simulation {
     Model model;  // as of the seal
   };
 
-  static core::BusConfig make_config(Rng& rng);
   bool failed() const { return failure_.has_value(); }
   void fail(const std::string& what);
   void note(const std::string& line);
@@ -87,6 +87,8 @@ class Simulation {
 
   // trouble.cpp
   void move_clock();
+  void disk_fills();
+  void storm();
   void some_client_goes_away();
   void crash();
   void failed_commit();
@@ -96,6 +98,7 @@ class Simulation {
 
   // drain.cpp
   void drain();
+  void lift_limits();
   void drain_turn();
   void settle_everything();
   bool all_ended() const;
@@ -105,6 +108,7 @@ class Simulation {
   uint64_t seed_;
   std::ostream* trace_;
   Rng rng_;
+  const World world_;
   OpMaker maker_;
   core::BusConfig config_;
   test::FakeClock clock_;
@@ -124,8 +128,7 @@ class Simulation {
   core::ClientId next_client_ = 1;
   size_t drain_turns_ = 0;
 
-  // What this seed's world is like.
-  bool wall_jumps_, hangs_, crashes_, failing_commits_, clients_die_, slow_commits_;
+  bool draining_ = false;
 
   size_t step_ = 0;
   std::string doing_;

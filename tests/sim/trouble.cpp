@@ -21,11 +21,43 @@ void Simulation::move_clock() {
   else if (const auto wakeup = bus_->next_wakeup_ms()) {
     clock_.advance(std::clamp<int64_t>(*wakeup - clock_.now().mono_ms, 0, hour_ms));
   }
-  if (hangs_ && rng_.chance(1)) clock_.advance(rng_.between(60'000, 2 * hour_ms));
-  if (wall_jumps_ && rng_.chance(2)) {
+  if (world_.hangs && rng_.chance(1)) clock_.advance(rng_.between(60'000, 2 * hour_ms));
+  if (world_.wall_jumps && rng_.chance(2)) {
     const int64_t jump = rng_.between(-3 * hour_ms, 3 * hour_ms);
     note("the wall clock is set by " + std::to_string(jump) + " ms");
     clock_.jump_wall(jump);
+  }
+}
+
+void Simulation::disk_fills() {
+  if (!rng_.chance(live_.disk() == core::DiskMark::ample ? 4 : 15)) return;
+  const auto mark = static_cast<core::DiskMark>(rng_.below(3));
+  note("the disk's mark is " + std::to_string(static_cast<int>(mark)));
+  live_.set_disk(mark);
+  bus_->set_disk(mark);
+}
+
+// A crowd that asks for work in one moment. However many ask: a role that a guard holds is looked at once,
+// and once more for each claim that something granted.
+void Simulation::storm() {
+  constexpr size_t crowd = 30;
+  if (live_.freeze().kind != core::FreezeKind::none || live_.disk() != core::DiskMark::ample) return;
+  const auto refusals = [&] {
+    uint64_t sum = 0;
+    for (const guards::GuardCounters& one : gate_->counters()) sum += one.refused;
+    return sum;
+  };
+  const uint64_t before = refusals();
+  size_t granted = 0;
+  for (size_t i = 0; i < crowd && !failed(); ++i) {
+    const size_t held = outgoing_.size();
+    apply(maker_.make(Kind::claim, live_, known_), next_client_++);
+    if (outgoing_.size() > held) granted += outgoing_.back().reply.claims.size();
+  }
+  const uint64_t bound = maker_.role_names().size() * (granted + 1);
+  if (!failed() && refusals() - before > bound) {
+    fail(std::to_string(crowd) + " claims in one moment, " + std::to_string(granted) +
+         " of them granted, made guards refuse " + std::to_string(refusals() - before) + " times");
   }
 }
 
@@ -51,7 +83,7 @@ void Simulation::crash() {
   outgoing_.clear();
   undelivered_.clear();
   reopen(durable, Process::died);
-  if (hangs_) clock_.advance(rng_.between(0, hour_ms));
+  if (world_.hangs) clock_.advance(rng_.between(0, hour_ms));
 }
 
 // The disk fails under a batch; the process lives on and opens the store again.
@@ -82,14 +114,21 @@ void Simulation::reopen(uint64_t durable_sequence, Process process) {
   store_ = store_->clone();
   if (store_->chain().sequence != durable_sequence) return fail("the reopened store has another last batch");
   durable_.restarted();
+  const core::DiskMark mark = live_.disk();
   live_ = durable_;
   open_bus();
   live_.opened();
+  // The server measures it, and says so again.
+  live_.set_disk(mark);
+  if (!failed()) bus_->set_disk(mark);
 }
 
 void Simulation::give_back_undelivered() {
   // As the server does: under a freeze of everything nothing is written, and no lease runs.
   if (undelivered_.empty() || bus_->freeze().all()) return;
+  // Who waits for a hold to end comes first, and a read shows it.
+  apply(core::op::KillStatus{}, next_client_++);
+  if (failed()) return;
   core::op::Unclaim unclaim;
   for (const auto& [id, token] : undelivered_) unclaim.items.emplace_back(id, token);
   apply(unclaim, next_client_++);
