@@ -108,7 +108,10 @@ void Accounts::claimed(const std::string& token, const std::string& role, int64_
   charge(QuotaKind::calls, role, 1, wall);
   Delivery& delivery = deliveries_[token];
   delivery.role = role;
-  for (size_t i = 0; i < reserved_kinds.size(); ++i) delivery.estimate[i] = estimate(reserved_kinds[i], role);
+  for (size_t i = 0; i < reserved_kinds.size(); ++i) {
+    delivery.estimate[i] = estimate(reserved_kinds[i], role);
+    delivery.most[i] = delivery.estimate[i].value_or(smallest_cap(reserved_kinds[i], role));
+  }
 }
 
 void Accounts::reported(const std::string& token, const core::op::Usage& usage, int64_t wall) {
@@ -145,8 +148,7 @@ void Accounts::lapsed(const std::string& token, int64_t wall) {
   delivery.has_lapsed = true;
   for (size_t i = 0; i < reserved_kinds.size(); ++i) {
     const bool known = delivery.estimate[i].has_value();
-    const int64_t most = known ? *delivery.estimate[i] : smallest_cap(reserved_kinds[i], delivery.role);
-    charge(reserved_kinds[i], delivery.role, most - delivery.used[i], wall, known);
+    charge(reserved_kinds[i], delivery.role, delivery.most[i] - delivery.used[i], wall, known);
   }
 }
 
@@ -177,7 +179,7 @@ Accounts::Bounds Accounts::reserved(const Cap& cap) const {
   for (const auto& [token, delivery] : deliveries_) {
     if (!delivery.live || (cap.role != "*" && cap.role != delivery.role)) continue;
     const int64_t low = delivery.estimate[kind].value_or(0);
-    const int64_t high = delivery.estimate[kind].value_or(smallest_cap(cap.quota.what, delivery.role));
+    const int64_t high = delivery.most[kind];
     bounds.low += std::max<int64_t>(0, low - delivery.used[kind]);
     bounds.high += std::max<int64_t>(0, high - delivery.used[kind]);
   }

@@ -67,7 +67,8 @@ class Accounts {
   };
   struct Delivery {
     std::string role;
-    std::array<std::optional<int64_t>, 2> estimate;  // nothing: not known
+    std::array<std::optional<int64_t>, 2> estimate;  // nothing: not known, but no more than
+    Amounts most{};                                  // the smallest cap at that time
     Amounts used{};
     bool live = true;
     bool has_lapsed = false;

@@ -55,13 +55,20 @@ void BreakerAudit::look_at(const core::StateView& before, const core::Batch& bat
   lives_.clear();
   erased_.clear();
   closed_.clear();
-  given_back_ = given_back_told_ = 0;
+  given_back_ = given_back_told_ = unseen_ = 0;
   circuits_before_ = circuits_;
   gather(batch);
   for (const core::EventRecord& event : events_) look_at_event(event);
-  for (const uint64_t sequence : erased_) probes_.erase(sequence);
+  for (const BirthKey& key : erased_) {
+    probes_.erase(key.sequence);
+    const auto known = spent_.find(encode_id(key));
+    if (known == spent_.end()) continue;
+    if (known->second.may_come_back) ++unseen_;
+    spent_.erase(known);
+  }
   for (const auto& [key, life] : lives_) look_at_life(key, life);
-  if (given_back_ != given_back_told_) {
+  // Of what was given back and ended in one batch no row may be left to show it.
+  if (given_back_ > given_back_told_ || given_back_told_ > given_back_ + unseen_) {
     wrong(std::to_string(given_back_) + " attempts were given back, and breaker.open tells of " +
           std::to_string(given_back_told_));
   }
@@ -89,12 +96,12 @@ void BreakerAudit::gather(const core::Batch& batch) {
         lives_.emplace_back(core::keys::read_birth(key), std::move(*life));
       }
     } else if (table == Table::life) {
-      erased_.push_back(core::keys::read_birth(key).sequence);
+      erased_.push_back(core::keys::read_birth(key));
       // With keep_done 0 a failure that ended its message leaves no row to be told from.
       std::string row;
       const bool known = before_->get(Table::life, key, row);
       const auto old = known ? core::decode<core::LifeRecord>(row) : std::nullopt;
-      if (old && old->place == Place::claimed) failures_.emplace_back(INT64_MAX, erased_.back());
+      if (old && old->place == Place::claimed) failures_.emplace_back(INT64_MAX, erased_.back().sequence);
     } else if (table == Table::invocation && value) {
       const auto record = core::decode<core::InvocationRecord>(*value);
       if (record && like_an_outage(*record))

@@ -62,11 +62,12 @@ class BreakerAudit {
   int64_t bus_ms_ = 0;
   std::vector<core::EventRecord> events_;
   std::vector<std::pair<BirthKey, core::LifeRecord>> lives_;
-  std::vector<uint64_t> erased_;
+  std::vector<BirthKey> erased_;
   std::map<std::string, Circuit> circuits_before_;
   std::map<std::string, size_t> closed_;
   size_t given_back_ = 0;
   size_t given_back_told_ = 0;
+  size_t unseen_ = 0;
   std::optional<std::string> problem_;
 };
 

@@ -74,6 +74,7 @@ void Model::apply(core::ClientId client, const core::Operation& operation, core:
     if (own != nullptr) return wrong("two replies to one operation");
     own = &reply.value;
   }
+  if (!std::holds_alternative<core::op::Get>(operation)) spent_now_.clear();
   const bool silent = std::holds_alternative<core::op::Unclaim>(operation) ||
                       std::holds_alternative<core::op::KillFiles>(operation);
   if (!silent && (own != nullptr) != (applied == core::Applied::replied)) {
@@ -272,6 +273,17 @@ uint32_t Model::attempts_allowed(const ModelMessage& message) const {
   return message.max_attempts.value_or(config_.role(message.role).max_attempts);
 }
 
+std::vector<std::string> Model::doubtful_lapses() const {
+  std::vector<std::string> result;
+  if (!outages_ || all_frozen()) return result;
+  for (const auto& [id, message] : messages_) {
+    if (message.state != MessageState::claimed || message.lease_deadline > lease_) continue;
+    const uint32_t allowed = attempts_allowed(message);
+    if (message.spent + 1 >= allowed && message.spent_least + 1 < allowed) result.push_back(id);
+  }
+  return result;
+}
+
 // What FAIL, RELEASE and lapse have in common.
 bool Model::ended_by_request_or_age(ModelMessage& message) {
   if (message.cancel_asked) {
@@ -288,7 +300,11 @@ bool Model::ended_by_request_or_age(ModelMessage& message) {
 void Model::lapse(ModelMessage& message) {
   const bool poison = poisons(message, ErrorClass::lease_expired);
   accounts_.lapsed(message.token, wall_);
+  if (const auto shown = spent_now_.find(message.id); shown != spent_now_.end()) {
+    message.spent = message.spent_least = shown->second;
+  }
   ++message.spent;
+  ++message.spent_least;
   ++message.fatal_run;
   message.release_run = 0;
   message.error_class = ErrorClass::lease_expired;

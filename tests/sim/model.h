@@ -48,7 +48,8 @@ struct ModelMessage {
   std::optional<int64_t> due_wall;
   uint32_t deliveries = 0;
   uint32_t spent = 0;
-  uint32_t fatal_run = 0;  // crashes and lapses in a row, and nothing else that was spent between
+  uint32_t spent_least = 0;  // with outages the two may differ until an answer shows which it is
+  uint32_t fatal_run = 0;    // crashes and lapses in a row, and nothing else that was spent between
   std::string release_daemon;
   uint32_t release_run = 0;
   bool cancel_asked = false;
@@ -110,6 +111,9 @@ class Model {
   size_t waiting() const { return claim_waiters_.size() + result_waiters_.size(); }
   bool waits(core::ClientId client) const;
   size_t count(std::string_view role, MessageState state) const;
+  // Claims that lapse with the next tick, and whether that kills their message hangs on attempts that an
+  // outage may have given back. GET shows them.
+  std::vector<std::string> doubtful_lapses() const;
   int64_t wall_ms() const { return wall_; }
   const ModelFreeze& freeze() const { return freeze_; }
   // How often a freeze began or ended since the last call: so often is it told on pawl.freeze.
@@ -227,6 +231,8 @@ class Model {
   void judge_extend(const core::op::Extend& extend, const Value& got);
   std::pair<int64_t, int64_t> backoff_range(const ModelMessage& message, ErrorClass kind) const;
 
+  bool may_be_an_outage(const ModelMessage& message, const core::op::Fail& fail) const;
+  bool is_used_up(ModelMessage& message, bool in_doubt, const Value& got) const;
   void charge_late(std::string_view id, std::string_view token, const core::op::Usage& usage);
   bool poisons(const ModelMessage& message, ErrorClass kind) const;
 
@@ -273,7 +279,8 @@ class Model {
   };
   int64_t level_of(const std::string& role) const;
   std::map<std::string, Bucket> buckets_;
-  std::set<std::string> doubted_;  // by the last plan: ready messages that the answer leaves out
+  std::map<std::string, uint32_t> spent_now_;  // by id: what GET has shown since the last operation
+  std::set<std::string> doubted_;              // by the last plan: ready messages that the answer leaves out
   // Refused though nothing speaks for it, since that bus time.
   std::map<std::string, int64_t> doubts_;
 

@@ -70,8 +70,11 @@ void Model::judge_one_claim(ModelMessage& message, const std::string& daemon, st
   expect_field(what, got, "role", Value::bulk(message.role));
   expect_field(what, got, "delivery", Value::integer(message.deliveries));
   const Value* attempt = got.field("attempt");
-  if (outages_ && attempt != nullptr && attempt->number >= 1 && attempt->number <= message.spent + 1) {
+  if (outages_ && attempt != nullptr && attempt->number > message.spent_least &&
+      attempt->number <= message.spent + 1) {
     message.spent = static_cast<uint32_t>(attempt->number - 1);
+    // The newest failure may still turn out to be an outage's.
+    message.spent_least = message.spent == 0 ? 0 : message.spent - 1;
   }
   expect_field(what, got, "attempt", Value::integer(1 + static_cast<int64_t>(message.spent)));
   expect_field(what, got, "deadline", Value::integer(wall_ + message.claim_lease_ms));

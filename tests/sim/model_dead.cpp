@@ -122,7 +122,7 @@ void Model::revive(ModelMessage& message, const op::DeadReplay& replay) {
   }
   message.role = target;
   roles_.try_emplace(target, false);
-  message.spent = 0;
+  message.spent = message.spent_least = 0;
   message.fatal_run = 0;
   message.release_run = 0;
   message.cancel_asked = false;

@@ -37,6 +37,15 @@ void Model::judge_get(std::string_view id, const Value& got) {
   expect_field(what, got, "priority", Value::integer(message->priority));
   expect_field(what, got, "payload", Value::bulk(message->payload));
   expect_field(what, got, "deliveries", Value::integer(message->deliveries));
+  // The failure that ends a message past its time, or asked to be cancelled, need not count.
+  if (message->state == MessageState::cancelled || message->state == MessageState::expired) return;
+  const Value* spent = got.field("spent");
+  const int64_t shown = spent == nullptr ? -1 : spent->number;
+  if (shown < message->spent_least || shown > message->spent) {
+    return wrong(what + " shows " + std::to_string(shown) + " spent attempts, expected " +
+                 std::to_string(message->spent_least) + " to " + std::to_string(message->spent));
+  }
+  spent_now_[message->id] = static_cast<uint32_t>(shown);
 }
 
 void Model::judge_result(core::ClientId client, const op::GetResult& read, const Value* got) {

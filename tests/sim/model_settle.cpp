@@ -74,11 +74,31 @@ std::pair<int64_t, int64_t> Model::backoff_range(const ModelMessage& message, Er
   return {outages_ ? std::min(base, most) : delay, delay + base};
 }
 
+bool Model::may_be_an_outage(const ModelMessage& message, const op::Fail& fail) const {
+  constexpr ErrorClass kinds[] = {ErrorClass::transient,    ErrorClass::timeout, ErrorClass::dependency_down,
+                                  ErrorClass::rate_limited, ErrorClass::auth,    ErrorClass::crash};
+  const bool alike = std::find(std::begin(kinds), std::end(kinds), fail.error_class) != std::end(kinds);
+  const auto& policy = config_.role(message.role).classes[static_cast<size_t>(fail.error_class)];
+  return outages_ && alike && !fail.dead && !policy.dead;
+}
+
+// Of a failure that is counted already, if it counts. In doubt: it may be put down to an outage.
+bool Model::is_used_up(ModelMessage& message, bool in_doubt, const Value& got) const {
+  const uint32_t allowed = attempts_allowed(message);
+  if (message.spent < allowed) return false;
+  if (!in_doubt && message.spent_least >= allowed) return true;
+  const Value* state = got.field("state");
+  if (state == nullptr || state->text != core::state_name(MessageState::scheduled)) return true;
+  if (!in_doubt) message.spent = allowed - 1;
+  return false;
+}
+
 void Model::judge_fail(ModelMessage& message, const op::Fail& fail, const Value& got) {
   const std::string what = "FAIL of " + message.id;
   const auto range = backoff_range(message, fail.error_class);
   const bool is_spent = fail.error_class != ErrorClass::cancelled;
   const bool poison = poisons(message, fail.error_class);
+  const bool in_doubt = may_be_an_outage(message, fail);
   accounts_.reported(message.token, fail.usage, wall_);
   accounts_.ended(message.token);
   message.token.clear();
@@ -88,13 +108,14 @@ void Model::judge_fail(ModelMessage& message, const op::Fail& fail, const Value&
     const bool crash = fail.error_class == ErrorClass::crash || fail.error_class == ErrorClass::lease_expired;
     message.fatal_run = crash ? message.fatal_run + 1 : 0;
     ++message.spent;
+    if (!in_doubt) ++message.spent_least;
     message.release_run = 0;
   }
   const auto& policy = config_.role(message.role).classes[static_cast<size_t>(fail.error_class)];
   if (fail.dead) {
     end(message, MessageState::dead);
   } else if (!ended_by_request_or_age(message)) {
-    if (policy.dead || poison || (is_spent && message.spent >= attempts_allowed(message))) {
+    if (policy.dead || poison || (is_spent && is_used_up(message, in_doubt, got))) {
       end(message, MessageState::dead);
     } else {
       const Value* at = got.field("at");

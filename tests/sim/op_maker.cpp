@@ -131,8 +131,7 @@ op::Push OpMaker::push() {
     if (uses_unique_for_ && rng_.chance(50)) push.unique_for_ms = rng_.between(1, 20'000);
   }
   if (uses_group_ && rng_.chance(40)) push.group = keep("group" + std::to_string(rng_.below(3)));
-  if (uses_limits_ && !world_.outage && rng_.chance(20))
-    push.max_attempts = static_cast<uint32_t>(rng_.between(1, 4));
+  if (uses_limits_ && rng_.chance(20)) push.max_attempts = static_cast<uint32_t>(rng_.between(1, 4));
   if (uses_limits_ && rng_.chance(20)) push.lease_ms = rng_.between(10, 20'000);
   if (uses_expire_ && rng_.chance(25)) push.expire_ms = rng_.between(1, 30'000);
   if (rng_.chance(5)) push.headers.emplace_back("trace", keep("t" + std::to_string(serial_)));

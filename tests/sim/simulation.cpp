@@ -146,6 +146,9 @@ void Simulation::take_replies(std::vector<Reply> replies) {
 }
 
 void Simulation::tick() {
+  for (const std::string& id : live_.doubtful_lapses()) {
+    if (!failed()) apply(op::Get{id}, next_client_++);
+  }
   for (size_t round = 0; round < 100 && !failed(); ++round) {
     doing_ = "tick";
     bus_->tick(outbox_);

@@ -113,11 +113,8 @@ core::BusConfig make_config(Rng& rng, const World& world) {
       for (int64_t i = rng.between(1, 3); i > 0; --i) add_quota(role.quotas, a_quota(rng, world, false));
     }
     if (world.outage && rng.chance(50)) role.needs = {"slack"};
-    // Whether an attempt was spent is not foretold there, so none may run out.
-    if (world.outage) role.max_attempts = 1000;
     config.roles[name] = role;
   }
-  if (world.outage) config.defaults.max_attempts = 1000;
   if (world.quota && rng.chance(50)) add_quota(config.system_quotas, a_quota(rng, world, true));
   guard(config, rng, world);
   shrink_windows(config, rng);
