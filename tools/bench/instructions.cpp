@@ -2,6 +2,9 @@
 // server drives it, without sockets and over a store in memory. The same operations each time: what
 // differs between two runs is the code.
 //
+// Usage: bench_instructions [none|present|all]: without guards, with the chain as it stands when nothing is
+// configured (the default), and with every guard given something to do.
+//
 // Prints one line a phase, "phase NAME SHAPE OPERATIONS", and under callgrind dumps a profile of each.
 #include <gnu/libc-version.h>
 #include <valgrind/callgrind.h>
@@ -72,10 +75,46 @@ server::OpenBackend memory_backend() {
   };
 }
 
+// No guards at all: what the core itself costs.
+class NoGuards final : public core::Gate {
+ public:
+  core::Verdict admit_claim(const core::Candidate& /*candidate*/, const core::Desk& /*desk*/) const override {
+    return core::Verdict::allow();
+  }
+  std::vector<core::Verdict> explain(const core::Candidate& /*candidate*/,
+                                     const core::Desk& /*desk*/) const override {
+    return {};
+  }
+};
+
+std::unique_ptr<core::Gate> gate_of(std::string_view guards) {
+  if (guards == "none") return std::make_unique<NoGuards>();
+  return guards::make_guard_chain();
+}
+
+// Limits that are kept an eye on and never reached.
+core::BusConfig config_of(std::string_view guards) {
+  core::BusConfig config;
+  if (guards != "all") return config;
+  constexpr int64_t plenty = int64_t{1} << 50;
+  constexpr int64_t hour_ms = 3'600'000;
+  core::RoleConfig& role = config.roles["work"];
+  role.concurrency = 1'000'000;
+  role.rate = {1'000'000'000, 1000};
+  role.backlog_max = 1'000'000;
+  role.backlog_bytes_max = uint64_t{1} << 40;
+  role.needs = {"mail"};
+  role.quotas = {{core::QuotaKind::tokens, plenty, hour_ms, 1000},
+                 {core::QuotaKind::tokens, plenty, 24 * hour_ms, 1000},
+                 {core::QuotaKind::calls, plenty, hour_ms, std::nullopt}};
+  config.system_quotas = {{core::QuotaKind::cost, plenty, 24 * hour_ms, 10}};
+  return config;
+}
+
 class Bench {
  public:
   // `width` connections: the operations of a batch.
-  explicit Bench(size_t width) : width_(width) {
+  Bench(size_t width, std::string_view guards) : width_(width), config_(config_of(guards)), gate_(gate_of(guards)) {
     if (const Status status = engine_.start(); !status.ok()) fail(status.error().text);
     pipeline_.set_session(session_);
     for (size_t i = 1; i <= width; ++i) {
@@ -102,8 +141,8 @@ class Bench {
   size_t width_;
   test::FakeClock clock_;
   core::BusConfig config_;
-  std::unique_ptr<guards::GuardChain> guards_ = guards::make_guard_chain();
-  server::Engine engine_{config_, *guards_, memory_backend(), [] {}};
+  std::unique_ptr<core::Gate> gate_;
+  server::Engine engine_{config_, *gate_, memory_backend(), [] {}};
   server::Verifier verifier_{[] {}};
   server::Pipeline pipeline_{engine_, {}};
   server::Access access_{config_, "", [] {}};
@@ -249,10 +288,14 @@ void Bench::run(size_t batches) {
 }  // namespace
 }  // namespace pawl::bench
 
-int main() {
+int main(int argc, char** argv) {
+  const std::string_view guards = argc > 1 ? argv[1] : "present";
+  if (argc > 2 || (guards != "none" && guards != "present" && guards != "all")) {
+    pawl::bench::fail("usage: bench_instructions [none|present|all]");
+  }
   static_cast<void>(
       std::printf("built gcc %s, %s, glibc %s\n", __VERSION__, PAWL_BUILD_FLAGS, gnu_get_libc_version()));
-  pawl::bench::Bench(64).run(64);
-  pawl::bench::Bench(1).run(1024);
+  pawl::bench::Bench(64, guards).run(64);
+  pawl::bench::Bench(1, guards).run(1024);
   return 0;
 }
