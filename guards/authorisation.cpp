@@ -197,9 +197,9 @@ core::Verdict denied(const UserConfig& user, const std::string& why) {
 
 }  // namespace
 
-core::Verdict Authorisation::admit(const core::Operation& operation, const core::Caller& caller,
+Answer Authorisation::admit(const core::Operation& operation, const core::Caller& caller,
                                    const core::Desk& desk) const {
-  if (caller.user == nullptr) return core::Verdict::allow();
+  if (caller.user == nullptr) return allow();
   const UserConfig& user = *caller.user;
   const Right needed = std::visit(NeededRight{}, operation);
   if (!has(user, needed)) {
@@ -207,9 +207,9 @@ core::Verdict Authorisation::admit(const core::Operation& operation, const core:
     return denied(user,
                   "the right " + right + " is needed; add \"" + right + "\" to its rights in pawl.toml");
   }
-  if (user.roles.empty()) return core::Verdict::allow();
+  if (user.roles.empty()) return allow();
   if (const auto why = std::visit(BeyondRoles{user, desk}, operation)) return denied(user, *why);
-  return core::Verdict::allow();
+  return allow();
 }
 
 }  // namespace pawl::guards

@@ -15,7 +15,7 @@ class Authorisation final : public Guard {
   bool has_mode() const override { return false; }
   // DENIED: the user lacks the right, or names a role beyond his prefixes. Without a user, and for the bus
   // itself, everything passes.
-  core::Verdict admit(const core::Operation& operation, const core::Caller& caller,
+  Answer admit(const core::Operation& operation, const core::Caller& caller,
                       const core::Desk& desk) const override;
 };
 

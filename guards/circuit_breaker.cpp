@@ -106,8 +106,8 @@ void CircuitBreaker::configured(core::Desk& desk) { read_config(desk); }
 
 // ---- Claims ---------------------------------------------------------------------
 
-core::Verdict CircuitBreaker::admit_claim(const core::Candidate& candidate, const core::Desk& desk) const {
-  if (quiet()) return core::Verdict::allow();
+Answer CircuitBreaker::admit_claim(const core::Candidate& candidate, const core::Desk& desk) const {
+  if (quiet()) return allow();
   const int64_t now_ms = candidate.clocks.bus_ms;
   // Of several the one that holds longest; nobody knows how long a probe takes.
   Named worst;
@@ -122,7 +122,7 @@ core::Verdict CircuitBreaker::admit_claim(const core::Candidate& candidate, cons
     worst = named;
     holds = &circuit;
   });
-  if (holds == nullptr) return core::Verdict::allow();
+  if (holds == nullptr) return allow();
   const bool open = holds->state == CircuitState::open;
   const std::string circuit = worst.text();
   core::Verdict verdict =

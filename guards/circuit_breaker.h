@@ -35,7 +35,7 @@ class CircuitBreaker final : public Guard {
   void configured(core::Desk& desk) override;
 
   // OPEN while a circuit of the role, or of something it needs, is open or has its probe out.
-  core::Verdict admit_claim(const core::Candidate& candidate, const core::Desk& desk) const override;
+  Answer admit_claim(const core::Candidate& candidate, const core::Desk& desk) const override;
   void taken(const core::Candidate& candidate, core::Reservation& reserved, core::Desk& desk) override;
   core::Ruling judge(const core::Ending& ending, const core::Desk& desk) const override;
   void ended(const core::Ending& ending, const core::Ruling& ruling, core::Desk& desk) override;

@@ -7,11 +7,11 @@
 
 namespace pawl::guards {
 
-core::Verdict Concurrency::admit_claim(const core::Candidate& candidate, const core::Desk& /*desk*/) const {
+Answer Concurrency::admit_claim(const core::Candidate& candidate, const core::Desk& /*desk*/) const {
   const uint64_t cap = candidate.role.config->concurrency;
-  if (cap == 0) return core::Verdict::allow();
+  if (cap == 0) return allow();
   const uint64_t live = candidate.role.depth(core::MessageState::claimed);
-  if (live < cap + (PAWL_FAULT(concurrency_one_more) ? 1 : 0)) return core::Verdict::allow();
+  if (live < cap + (PAWL_FAULT(concurrency_one_more) ? 1 : 0)) return allow();
   const std::string role(candidate.role.name);
   core::Verdict verdict =
       refuse(Code::busy, core::Scope::role,

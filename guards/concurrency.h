@@ -13,7 +13,7 @@ class Concurrency final : public Guard {
   uint8_t asks() const override { return asks_claims; }
   uint8_t hears() const override { return hears_nothing; }
   // Emptiness, not an error. The core asks again whenever a claim of the role ends.
-  core::Verdict admit_claim(const core::Candidate& candidate, const core::Desk& desk) const override;
+  Answer admit_claim(const core::Candidate& candidate, const core::Desk& desk) const override;
 };
 
 }  // namespace pawl::guards

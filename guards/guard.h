@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string_view>
 
@@ -28,6 +29,23 @@ enum Hears : uint8_t {
   hears_seals = 16,  // sealing()
   hears_all = 31,
 };
+
+// To a question: nothing, which allows, or a refusal. Allowing costs a pointer; it happens several times a
+// message, and refusing seldom.
+class Answer {
+ public:
+  Answer() = default;
+  Answer(core::Verdict verdict) {  // NOLINT: a verdict is an answer
+    if (!verdict.allowed) verdict_ = std::make_unique<core::Verdict>(std::move(verdict));
+  }
+  bool allowed() const { return verdict_ == nullptr; }
+  core::Verdict verdict() const { return allowed() ? core::Verdict::allow() : *verdict_; }
+
+ private:
+  std::unique_ptr<core::Verdict> verdict_;
+};
+
+inline Answer allow() { return {}; }
 
 // Contract: questions have no effect; a guard that counts or reserves does so in taken(), used(), ended()
 // and tick(), which come whatever its mode is. Guards read no clock: times come with the desk. State that
@@ -56,17 +74,17 @@ class Guard {
   virtual void configured(core::Desk& /*desk*/) {}
 
   // Before an operation reaches the bus. A transaction is asked about item by item, never as a whole.
-  virtual core::Verdict admit(const core::Operation& /*operation*/, const core::Caller& /*caller*/,
+  virtual Answer admit(const core::Operation& /*operation*/, const core::Caller& /*caller*/,
                               const core::Desk& /*desk*/) const {
-    return core::Verdict::allow();
+    return allow();
   }
   // Before a daemon, name or name@boot, is granted any claim at all.
-  virtual core::Verdict admit_daemon(std::string_view /*daemon*/, const core::Desk& /*desk*/) const {
-    return core::Verdict::allow();
+  virtual Answer admit_daemon(std::string_view /*daemon*/, const core::Desk& /*desk*/) const {
+    return allow();
   }
   // Before a claim is granted; the first refusal wins.
-  virtual core::Verdict admit_claim(const core::Candidate& /*candidate*/, const core::Desk& /*desk*/) const {
-    return core::Verdict::allow();
+  virtual Answer admit_claim(const core::Candidate& /*candidate*/, const core::Desk& /*desk*/) const {
+    return allow();
   }
   // The claim is granted: reserve. What is written into `reserved` stays with the claim.
   virtual void taken(const core::Candidate& /*candidate*/, core::Reservation& /*reserved*/,

@@ -78,10 +78,10 @@ bool GuardChain::refuses(const Link& link, const Question& question, core::Verdi
   if (link.mode == core::GuardMode::off) return false;
   ++link.counters.evaluated;
   try {
-    core::Verdict verdict = question(*link.guard);
-    if (verdict.allowed) [[likely]]
+    const Answer answer = question(*link.guard);
+    if (answer.allowed()) [[likely]]
       return false;
-    count_refusal(link, std::move(verdict), refusal);
+    count_refusal(link, answer.verdict(), refusal);
   } catch (...) {
     failed(link);
     core::Verdict verdict = failed_guard(*link.guard);
@@ -154,7 +154,7 @@ std::vector<core::Verdict> GuardChain::explain(const core::Candidate& candidate,
     if (link->mode != core::GuardMode::enforce) continue;
     core::Verdict verdict;
     try {
-      verdict = link->guard->admit_claim(candidate, desk);
+      verdict = link->guard->admit_claim(candidate, desk).verdict();
     } catch (...) {
       verdict = failed_guard(*link->guard);
     }

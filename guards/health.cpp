@@ -64,15 +64,15 @@ void Health::open(core::Desk& desk) {
   touched_.clear();
 }
 
-core::Verdict Health::admit_daemon(std::string_view daemon, const core::Desk& /*desk*/) const {
+Answer Health::admit_daemon(std::string_view daemon, const core::Desk& /*desk*/) const {
   if (red_.empty()) [[likely]]
-    return core::Verdict::allow();
+    return allow();
   const size_t at = daemon.find('@');
   const std::string_view name = daemon.substr(0, at);
-  if (!red_.contains(name)) return core::Verdict::allow();
+  if (!red_.contains(name)) return allow();
   const DaemonHealth& known = daemons_.find(name)->second;
   // Another process of that name has not shown what it is like.
-  if (at != std::string_view::npos && daemon.substr(at + 1) != known.boot) return core::Verdict::allow();
+  if (at != std::string_view::npos && daemon.substr(at + 1) != known.boot) return allow();
   core::Verdict verdict =
       refuse(Code::open, core::Scope::fleet,
              "daemon " + std::string(name) + " is red (" + known.reason +

@@ -30,7 +30,7 @@ class Health final : public Guard {
 
   // Throws std::runtime_error when a row is damaged.
   void open(core::Desk& desk) override;
-  core::Verdict admit_daemon(std::string_view daemon, const core::Desk& desk) const override;
+  Answer admit_daemon(std::string_view daemon, const core::Desk& desk) const override;
   void tick(core::Desk& desk) override;
   std::optional<int64_t> next_wakeup_ms() const override;
   // BEAT, DAEMONS, DAEMON, DAEMON FORGET.

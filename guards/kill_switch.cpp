@@ -48,17 +48,17 @@ core::Verdict frozen(const core::FreezeRecord& freeze) {
 
 }  // namespace
 
-core::Verdict KillSwitch::admit(const core::Operation& operation, const core::Caller& /*caller*/,
+Answer KillSwitch::admit(const core::Operation& operation, const core::Caller& /*caller*/,
                                 const core::Desk& desk) const {
   const core::FreezeRecord& freeze = desk.freeze();
-  if (!freeze.frozen()) return core::Verdict::allow();
+  if (!freeze.frozen()) return allow();
   const std::optional<FreezeScope> stopped_by = std::visit(StoppedBy{}, operation);
-  if (!stopped_by || *stopped_by > freeze.scope) return core::Verdict::allow();
+  if (!stopped_by || *stopped_by > freeze.scope) return allow();
   return frozen(freeze);
 }
 
-core::Verdict KillSwitch::admit_claim(const core::Candidate& /*candidate*/, const core::Desk& desk) const {
-  return desk.freeze().stops_claims() ? frozen(desk.freeze()) : core::Verdict::allow();
+Answer KillSwitch::admit_claim(const core::Candidate& /*candidate*/, const core::Desk& desk) const {
+  return desk.freeze().stops_claims() ? frozen(desk.freeze()) : allow();
 }
 
 }  // namespace pawl::guards

@@ -14,9 +14,9 @@ class KillSwitch final : public Guard {
   uint8_t hears() const override { return hears_nothing; }
   bool has_mode() const override { return false; }
   // FROZEN, with the time that is left of one with a limit.
-  core::Verdict admit(const core::Operation& operation, const core::Caller& caller,
+  Answer admit(const core::Operation& operation, const core::Caller& caller,
                       const core::Desk& desk) const override;
-  core::Verdict admit_claim(const core::Candidate& candidate, const core::Desk& desk) const override;
+  Answer admit_claim(const core::Candidate& candidate, const core::Desk& desk) const override;
 };
 
 }  // namespace pawl::guards

@@ -114,9 +114,9 @@ core::Verdict over_backlog(const Backlog& backlog, const Load& load, uint64_t sh
   return verdict;
 }
 
-core::Verdict admit_load(const Load& load, const core::Desk& desk) {
+Answer admit_load(const Load& load, const core::Desk& desk) {
   const core::RoleConfig& config = desk.config().role(load.role);
-  if (!has_cap(config)) return core::Verdict::allow();
+  if (!has_cap(config)) return allow();
   const auto facts = desk.role(load.role);
   const core::RoleCounts empty;
   const core::RoleCounts& counts = facts ? *facts->counts : empty;
@@ -133,7 +133,7 @@ core::Verdict admit_load(const Load& load, const core::Desk& desk) {
                       backlog.more <= backlog.cap - backlog.now + (PAWL_FAULT(backlog_one_more) ? 1 : 0);
     if (!fits) return over_backlog(backlog, load, share, desk);
   }
-  return core::Verdict::allow();
+  return allow();
 }
 
 }  // namespace
@@ -143,21 +143,21 @@ void LoadShed::look(const core::Desk& desk) {
   for (const auto& [name, role] : desk.config().roles) capped_ = capped_ || has_cap(role);
 }
 
-core::Verdict LoadShed::admit(const core::Operation& operation, const core::Caller& /*caller*/,
+Answer LoadShed::admit(const core::Operation& operation, const core::Caller& /*caller*/,
                               const core::Desk& desk) const {
   const DiskMark mark = desk.disk();
   if (mark != DiskMark::ample) {
     const DiskMark from = std::visit(StoppedFrom{}, operation);
     if (from != DiskMark::ample && mark >= from) return short_of_space(desk);
   }
-  if (!capped_) return core::Verdict::allow();
+  if (!capped_) return allow();
   if (const auto* push = std::get_if<op::Push>(&operation)) return admit_load(load_of(*push), desk);
   if (const auto* pushes = std::get_if<op::MultiPush>(&operation)) return admit_load(load_of(*pushes), desk);
-  return core::Verdict::allow();
+  return allow();
 }
 
-core::Verdict LoadShed::admit_claim(const core::Candidate& /*candidate*/, const core::Desk& desk) const {
-  return desk.disk() == DiskMark::ample || PAWL_FAULT(disk_lets_waiters_claim) ? core::Verdict::allow()
+Answer LoadShed::admit_claim(const core::Candidate& /*candidate*/, const core::Desk& desk) const {
+  return desk.disk() == DiskMark::ample || PAWL_FAULT(disk_lets_waiters_claim) ? allow()
                                                                                : short_of_space(desk);
 }
 

@@ -16,9 +16,9 @@ class LoadShed final : public Guard {
   void configured(core::Desk& desk) override { look(desk); }
   // BUSY. A push over a cap of its role; what grows the store while the disk is low; all but what ends work
   // and what an operator needs while it is critical.
-  core::Verdict admit(const core::Operation& operation, const core::Caller& caller,
+  Answer admit(const core::Operation& operation, const core::Caller& caller,
                       const core::Desk& desk) const override;
-  core::Verdict admit_claim(const core::Candidate& candidate, const core::Desk& desk) const override;
+  Answer admit_claim(const core::Candidate& candidate, const core::Desk& desk) const override;
 
  private:
   void look(const core::Desk& desk);

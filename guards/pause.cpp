@@ -4,9 +4,9 @@
 
 namespace pawl::guards {
 
-core::Verdict Pause::admit_claim(const core::Candidate& candidate, const core::Desk& /*desk*/) const {
+Answer Pause::admit_claim(const core::Candidate& candidate, const core::Desk& /*desk*/) const {
   const core::RoleRecord& record = *candidate.role.record;
-  if (!record.paused) return core::Verdict::allow();
+  if (!record.paused) return allow();
   std::string reason = "role " + record.name + " is paused";
   if (!record.pause_reason.empty()) reason += " (" + record.pause_reason + ")";
   core::Verdict verdict =

@@ -13,7 +13,7 @@ class Pause final : public Guard {
   uint8_t asks() const override { return asks_claims; }
   uint8_t hears() const override { return hears_nothing; }
   // PAUSED with the operator's reason; never passes by itself.
-  core::Verdict admit_claim(const core::Candidate& candidate, const core::Desk& desk) const override;
+  Answer admit_claim(const core::Candidate& candidate, const core::Desk& desk) const override;
 };
 
 }  // namespace pawl::guards

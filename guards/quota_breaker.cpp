@@ -197,8 +197,8 @@ void QuotaBreaker::look(const Account& account, const core::Candidate& candidate
   }
 }
 
-core::Verdict QuotaBreaker::admit_claim(const core::Candidate& candidate, const core::Desk& /*desk*/) const {
-  if (idle_) return core::Verdict::allow();
+Answer QuotaBreaker::admit_claim(const core::Candidate& candidate, const core::Desk& /*desk*/) const {
+  if (idle_) return allow();
   const Account* own = find(candidate.role);
   // A full cap refuses whatever the estimate.
   std::array<uint64_t, quota_kinds> needs{1, 1, 1};
@@ -208,7 +208,7 @@ core::Verdict QuotaBreaker::admit_claim(const core::Candidate& candidate, const 
   Shortage worst;
   if (own != nullptr) look(*own, candidate, needs, worst);
   if (!PAWL_FAULT(quota_fleet_not_asked)) look(fleet_, candidate, needs, worst);
-  if (worst.passes == Shortage::Passes::nothing_short) return core::Verdict::allow();
+  if (worst.passes == Shortage::Passes::nothing_short) return allow();
   const bool of_fleet = worst.account == &fleet_;
   const Cap& cap = *worst.cap;
   core::Verdict verdict = refuse(Code::quota, of_fleet ? core::Scope::fleet : core::Scope::role,

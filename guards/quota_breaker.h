@@ -33,7 +33,7 @@ class QuotaBreaker final : public Guard {
   void configured(core::Desk& desk) override;
 
   // Of several caps that refuse, the one that will the longest.
-  core::Verdict admit_claim(const core::Candidate& candidate, const core::Desk& desk) const override;
+  Answer admit_claim(const core::Candidate& candidate, const core::Desk& desk) const override;
   void taken(const core::Candidate& candidate, core::Reservation& reserved, core::Desk& desk) override;
   void used(const core::Usage& usage, core::Desk& desk) override;
   void ended(const core::Ending& ending, const core::Ruling& ruling, core::Desk& desk) override;

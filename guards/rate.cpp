@@ -91,14 +91,14 @@ void Rate::configured(core::Desk& desk) {
                dirty_.end());
 }
 
-core::Verdict Rate::admit_claim(const core::Candidate& candidate, const core::Desk& /*desk*/) const {
+Answer Rate::admit_claim(const core::Candidate& candidate, const core::Desk& /*desk*/) const {
   const core::RateConfig& rate = candidate.role.config->rate;
-  if (rate.count == 0) return core::Verdict::allow();
+  if (rate.count == 0) return allow();
   const auto found = buckets_.find(candidate.role.number);
-  if (found == buckets_.end()) return core::Verdict::allow();
+  if (found == buckets_.end()) return allow();
   const Bucket& bucket = found->second;
   const int64_t level = bucket.level_at(candidate.clocks.bus_ms);
-  if (level >= (PAWL_FAULT(rate_part_of_a_token) ? 1 : bucket.per_ms)) return core::Verdict::allow();
+  if (level >= (PAWL_FAULT(rate_part_of_a_token) ? 1 : bucket.per_ms)) return allow();
   const int64_t wait_ms = (bucket.per_ms - level + bucket.count - 1) / bucket.count;
   core::Verdict verdict =
       refuse(Code::busy, core::Scope::role,

@@ -23,7 +23,7 @@ class Rate final : public Guard {
   void open(core::Desk& desk) override;
   void configured(core::Desk& desk) override;
   // Emptiness, not an error, with the time of the next token.
-  core::Verdict admit_claim(const core::Candidate& candidate, const core::Desk& desk) const override;
+  Answer admit_claim(const core::Candidate& candidate, const core::Desk& desk) const override;
   void taken(const core::Candidate& candidate, core::Reservation& reserved, core::Desk& desk) override;
   void sealing(core::Desk& desk) override;
 

@@ -47,11 +47,11 @@ struct Measure {
 
 }  // namespace
 
-core::Verdict Size::admit(const core::Operation& operation, const core::Caller& /*caller*/,
+Answer Size::admit(const core::Operation& operation, const core::Caller& /*caller*/,
                           const core::Desk& desk) const {
   const size_t payload_max = desk.config().payload_max;
   const std::optional<Excess> excess = std::visit(Measure{payload_max}, operation);
-  if (!excess) return core::Verdict::allow();
+  if (!excess) return allow();
   const std::string which = excess->number == 0 ? "" : " " + std::to_string(excess->number);
   core::Verdict verdict =
       refuse(Code::toobig, core::Scope::message,

@@ -14,7 +14,7 @@ class Size final : public Guard {
   uint8_t hears() const override { return hears_nothing; }
   bool has_mode() const override { return false; }
   // TOOBIG, naming what is too big, the limit and what to do.
-  core::Verdict admit(const core::Operation& operation, const core::Caller& caller,
+  Answer admit(const core::Operation& operation, const core::Caller& caller,
                       const core::Desk& desk) const override;
 };
 

@@ -67,10 +67,10 @@ void Velocity::open(core::Desk& desk) {
   for (const std::string& key : gone) desk.erase(key);
 }
 
-core::Verdict Velocity::admit_claim(const core::Candidate& candidate, const core::Desk& /*desk*/) const {
-  if (tripped_ == 0) return core::Verdict::allow();
+Answer Velocity::admit_claim(const core::Candidate& candidate, const core::Desk& /*desk*/) const {
+  if (tripped_ == 0) return allow();
   const auto found = tracks_.find(candidate.role.number);
-  if (found == tracks_.end() || !found->second.tripped) return core::Verdict::allow();
+  if (found == tracks_.end() || !found->second.tripped) return allow();
   const Track& track = found->second;
   core::Verdict verdict = refuse(
       Code::quota, core::Scope::role,

@@ -26,7 +26,7 @@ class Velocity final : public Guard {
 
   // Throws std::runtime_error on a damaged row.
   void open(core::Desk& desk) override;
-  core::Verdict admit_claim(const core::Candidate& candidate, const core::Desk& desk) const override;
+  Answer admit_claim(const core::Candidate& candidate, const core::Desk& desk) const override;
   void tick(core::Desk& desk) override;
   std::optional<int64_t> next_wakeup_ms() const override;
 

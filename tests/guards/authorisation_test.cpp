@@ -173,7 +173,7 @@ struct Room {
     desk.messages = {{"m1", "mail"}, {"d1", "deploy"}};
   }
   core::Verdict ask(const core::Operation& operation, const core::UserConfig& user) const {
-    return guard.admit(operation, core::Caller(1, user.name, &user), desk);
+    return guard.admit(operation, core::Caller(1, user.name, &user), desk).verdict();
   }
   FakeDesk desk;
   Authorisation guard;
@@ -209,8 +209,8 @@ TEST_CASE("authorisation: without a user everything passes") {
   const Room room;
   for (const Asked& row : everything("mail", "m1")) {
     INFO(row.what);
-    CHECK(room.guard.admit(row.operation, core::Caller(1, "whoever", nullptr), room.desk).allowed);
-    CHECK(room.guard.admit(row.operation, core::Caller(0), room.desk).allowed);
+    CHECK(room.guard.admit(row.operation, core::Caller(1, "whoever", nullptr), room.desk).allowed());
+    CHECK(room.guard.admit(row.operation, core::Caller(0), room.desk).allowed());
   }
 }
 

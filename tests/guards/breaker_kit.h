@@ -55,7 +55,7 @@ struct BreakerKit {
 
   core::Verdict ask(const std::string& role) {
     const core::RoleFacts role_facts = facts(role);
-    return breaker.admit_claim(core::Candidate{role_facts, "d@1", desk.time}, desk);
+    return breaker.admit_claim(core::Candidate{role_facts, "d@1", desk.time}, desk).verdict();
   }
   // As if nobody had asked: what mode observe does.
   TestClaim take(const std::string& role, uint64_t message, uint32_t delivery = 1) {

@@ -25,7 +25,7 @@ TEST_CASE("concurrency: at the cap there is nothing to claim, below it there is"
     role.counts.at(core::MessageState::ready) = 9;
     role.counts.at(core::MessageState::scheduled) = 9;
     const core::RoleFacts facts = FakeDesk::facts(role);
-    const core::Verdict verdict = Concurrency().admit_claim({facts, "d1", desk.time}, desk);
+    const core::Verdict verdict = Concurrency().admit_claim({facts, "d1", desk.time}, desk).verdict();
     CHECK(verdict.allowed == row.allowed);
     if (row.allowed) continue;
     CHECK(verdict.empty);

@@ -39,11 +39,11 @@ class Scripted final : public Guard {
   std::string_view name() const override { return name_; }
   FailureDirection failure_direction() const override { return direction_; }
   uint8_t asks() const override { return asks_operations | asks_claims | asks_failures; }
-  core::Verdict admit(const core::Operation& /*operation*/, const core::Caller& /*caller*/,
+  Answer admit(const core::Operation& /*operation*/, const core::Caller& /*caller*/,
                       const core::Desk& /*desk*/) const override {
     return answer();
   }
-  core::Verdict admit_claim(const core::Candidate& /*candidate*/, const core::Desk& /*desk*/) const override {
+  Answer admit_claim(const core::Candidate& /*candidate*/, const core::Desk& /*desk*/) const override {
     return answer();
   }
   void taken(const core::Candidate& /*candidate*/, core::Reservation& /*reserved*/,
@@ -133,7 +133,7 @@ TEST_CASE("size: refuses one byte over the limit and nothing below") {
   const Size guard;
   for (const Row& row : rows) {
     INFO(row.what);
-    const core::Verdict verdict = guard.admit(row.operation, anyone, desk);
+    const core::Verdict verdict = guard.admit(row.operation, anyone, desk).verdict();
     CHECK(verdict.allowed == row.allowed);
     if (!row.allowed) {
       CHECK(verdict.code == Code::toobig);
@@ -142,7 +142,7 @@ TEST_CASE("size: refuses one byte over the limit and nothing below") {
       CHECK(verdict.reason.find("payload_max") != std::string::npos);
     }
   }
-  CHECK(guard.admit(core::op::MultiPush{"r", {at, over}}, anyone, desk).reason.find("payload 2") == 0);
+  CHECK(guard.admit(core::op::MultiPush{"r", {at, over}}, anyone, desk).verdict().reason.find("payload 2") == 0);
 }
 
 TEST_CASE("pause: holds the claims of a paused role and says why") {
@@ -165,7 +165,7 @@ TEST_CASE("pause: holds the claims of a paused role and says why") {
     FakeDesk::Role& role = desk.make("research");
     role.record.paused = row.paused;
     role.record.pause_reason = row.reason;
-    const core::Verdict verdict = guard.admit_claim(Asked(desk).candidate, desk);
+    const core::Verdict verdict = guard.admit_claim(Asked(desk).candidate, desk).verdict();
     CHECK(verdict.allowed == row.allowed);
     CHECK(verdict.reason == row.text);
     if (!row.allowed) {
@@ -359,12 +359,12 @@ TEST_CASE("freeze: what each scope stops") {
     for (size_t scope = 0; scope < 3; ++scope) {
       INFO(row.what << " under " << core::freeze_scope_names[scope]);
       FakeDesk desk;
-      CHECK(guard.admit(row.operation, anyone, desk).allowed);
+      CHECK(guard.admit(row.operation, anyone, desk).allowed());
       desk.standing.kind = core::FreezeKind::soft;
       desk.standing.scope = static_cast<FreezeScope>(scope);
       desk.standing.reason = "fire drill";
       desk.standing.until_ms = 5'000'000;
-      const core::Verdict verdict = guard.admit(row.operation, anyone, desk);
+      const core::Verdict verdict = guard.admit(row.operation, anyone, desk).verdict();
       CHECK(verdict.allowed == (row.stopped[scope] == '-'));
       if (verdict.allowed) continue;
       CHECK(verdict.code == Code::frozen);
@@ -378,7 +378,7 @@ TEST_CASE("freeze: what each scope stops") {
        {std::pair(FreezeScope::intake, true), std::pair(FreezeScope::claims, false),
         std::pair(FreezeScope::all, false)}) {
     desk.standing.scope = scope;
-    CHECK(guard.admit_claim(Asked(desk).candidate, desk).allowed == allowed);
+    CHECK(guard.admit_claim(Asked(desk).candidate, desk).allowed() == allowed);
   }
 }
 

@@ -29,7 +29,7 @@ op::Push push(int priority = limits::priority_default, std::string_view payload 
 // The guard as it is after a start with the desk's configuration.
 struct Shed {
   explicit Shed(FakeDesk& given) : desk(given) { guard.open(desk); }
-  core::Verdict admit(const core::Operation& operation) const { return guard.admit(operation, anyone, desk); }
+  core::Verdict admit(const core::Operation& operation) const { return guard.admit(operation, anyone, desk).verdict(); }
   FakeDesk& desk;
   LoadShed guard;
 };
@@ -230,7 +230,7 @@ TEST_CASE("shed: which cap holds for which role, and from when on") {
       CHECK(shed.admit(operation).allowed);
     }
     const core::RoleFacts facts = FakeDesk::facts(desk.make("r"));
-    CHECK(shed.guard.admit_claim({facts, "d", desk.time}, desk).allowed);
+    CHECK(shed.guard.admit_claim({facts, "d", desk.time}, desk).allowed());
   }
 }
 
@@ -311,7 +311,7 @@ TEST_CASE("shed: what a full disk stops") {
       CHECK(verdict.retry_at_ms == desk.time.wall_ms + 1000);
       CHECK(verdict.reason.find("free space on it") != std::string::npos);
     }
-    const core::Verdict claim = shed.guard.admit_claim({facts, "d", desk.time}, desk);
+    const core::Verdict claim = shed.guard.admit_claim({facts, "d", desk.time}, desk).verdict();
     CHECK(claim.allowed == (mark == DiskMark::ample));
     if (!claim.allowed) CHECK(claim.code == Code::busy);
   }

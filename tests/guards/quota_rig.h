@@ -57,7 +57,7 @@ struct QuotaRig {
   }
   core::Verdict ask(const std::string& role, std::string_view daemon = "d1") {
     const core::RoleFacts facts = FakeDesk::facts(desk.make(role));
-    return guard->admit_claim({facts, daemon, desk.time}, desk);
+    return guard->admit_claim({facts, daemon, desk.time}, desk).verdict();
   }
   std::optional<Claim> take(const std::string& role) {
     if (!ask(role).allowed) return std::nullopt;

@@ -20,12 +20,12 @@ struct Rig {
   }
   core::Verdict ask() {
     const core::RoleFacts facts = FakeDesk::facts(desk.make("research"));
-    return guard.admit_claim({facts, "d1", desk.time}, desk);
+    return guard.admit_claim({facts, "d1", desk.time}, desk).verdict();
   }
   bool take() {
     const core::RoleFacts facts = FakeDesk::facts(desk.make("research"));
     const core::Candidate candidate{facts, "d1", desk.time};
-    if (!guard.admit_claim(candidate, desk).allowed) return false;
+    if (!guard.admit_claim(candidate, desk).allowed()) return false;
     core::Reservation reserved;
     guard.taken(candidate, reserved, desk);
     guard.sealing(desk);
@@ -114,11 +114,11 @@ TEST_CASE("rate: the bucket outlives a restart") {
   const core::RoleFacts facts = FakeDesk::facts(rig.desk.make("research"));
   const core::Candidate candidate{facts, "d1", rig.desk.time};
   core::Reservation reserved;
-  CHECK(next.admit_claim(candidate, rig.desk).allowed);
+  CHECK(next.admit_claim(candidate, rig.desk).allowed());
   next.taken(candidate, reserved, rig.desk);
-  CHECK(next.admit_claim(candidate, rig.desk).allowed);
+  CHECK(next.admit_claim(candidate, rig.desk).allowed());
   next.taken(candidate, reserved, rig.desk);
-  CHECK_FALSE(next.admit_claim(candidate, rig.desk).allowed);
+  CHECK_FALSE(next.admit_claim(candidate, rig.desk).allowed());
 }
 
 TEST_CASE("rate: one row a batch, however many claims are in it") {

@@ -48,7 +48,7 @@ struct Rig {
   }
   core::Verdict ask(const std::string& role = "research") {
     const core::RoleFacts facts = FakeDesk::facts(desk.make(role));
-    return guard.admit_claim({facts, "d1", desk.time}, desk);
+    return guard.admit_claim({facts, "d1", desk.time}, desk).verdict();
   }
   FakeDesk desk;
   Velocity guard;
