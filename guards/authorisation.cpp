@@ -198,7 +198,7 @@ core::Verdict denied(const UserConfig& user, const std::string& why) {
 }  // namespace
 
 Answer Authorisation::admit(const core::Operation& operation, const core::Caller& caller,
-                                   const core::Desk& desk) const {
+                            const core::Desk& desk) const {
   if (caller.user == nullptr) return allow();
   const UserConfig& user = *caller.user;
   const Right needed = std::visit(NeededRight{}, operation);

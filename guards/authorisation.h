@@ -16,7 +16,7 @@ class Authorisation final : public Guard {
   // DENIED: the user lacks the right, or names a role beyond his prefixes. Without a user, and for the bus
   // itself, everything passes.
   Answer admit(const core::Operation& operation, const core::Caller& caller,
-                      const core::Desk& desk) const override;
+               const core::Desk& desk) const override;
 };
 
 }  // namespace pawl::guards

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string_view>
 
@@ -30,21 +29,7 @@ enum Hears : uint8_t {
   hears_all = 31,
 };
 
-// To a question: nothing, which allows, or a refusal. Allowing costs a pointer; it happens several times a
-// message, and refusing seldom.
-class Answer {
- public:
-  Answer() = default;
-  Answer(core::Verdict verdict) {  // NOLINT: a verdict is an answer
-    if (!verdict.allowed) verdict_ = std::make_unique<core::Verdict>(std::move(verdict));
-  }
-  bool allowed() const { return verdict_ == nullptr; }
-  core::Verdict verdict() const { return allowed() ? core::Verdict::allow() : *verdict_; }
-
- private:
-  std::unique_ptr<core::Verdict> verdict_;
-};
-
+using core::Answer;
 inline Answer allow() { return {}; }
 
 // Contract: questions have no effect; a guard that counts or reserves does so in taken(), used(), ended()
@@ -75,7 +60,7 @@ class Guard {
 
   // Before an operation reaches the bus. A transaction is asked about item by item, never as a whole.
   virtual Answer admit(const core::Operation& /*operation*/, const core::Caller& /*caller*/,
-                              const core::Desk& /*desk*/) const {
+                       const core::Desk& /*desk*/) const {
     return allow();
   }
   // Before a daemon, name or name@boot, is granted any claim at all.

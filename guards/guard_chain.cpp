@@ -73,78 +73,71 @@ void GuardChain::failed(const Link& link) const {
   note_later("guard.failed", std::move(verdict));
 }
 
+// Most questions are allowed by everybody: what that costs is all that a message pays for its guards.
 template <typename Question>
-bool GuardChain::refuses(const Link& link, const Question& question, core::Verdict& refusal) const {
-  if (link.mode == core::GuardMode::off) return false;
-  ++link.counters.evaluated;
-  try {
-    const Answer answer = question(*link.guard);
-    if (answer.allowed()) [[likely]]
-      return false;
-    count_refusal(link, answer.verdict(), refusal);
-  } catch (...) {
-    failed(link);
-    core::Verdict verdict = failed_guard(*link.guard);
-    if (verdict.allowed) return false;
-    count_refusal(link, std::move(verdict), refusal);
+Answer GuardChain::ask(const std::vector<const Link*>& links, const Question& question) const {
+  for (size_t at = 0;; ++at) {
+    try {
+      for (; at < links.size(); ++at) {
+        const Link& link = *links[at];
+        if (link.mode == core::GuardMode::off) continue;
+        ++link.counters.evaluated;
+        const Answer answer = question(*link.guard);
+        if (answer.allowed()) [[likely]]
+          continue;
+        Answer refusal = counted(link, answer.verdict());
+        if (!refusal.allowed()) return refusal;
+      }
+      return {};
+    } catch (...) {
+      failed(*links[at]);
+      core::Verdict verdict = failed_guard(*links[at]->guard);
+      if (verdict.allowed) continue;
+      Answer refusal = counted(*links[at], std::move(verdict));
+      if (!refusal.allowed()) return refusal;
+    }
   }
-  return link.mode == core::GuardMode::enforce;
 }
 
-void GuardChain::count_refusal(const Link& link, core::Verdict verdict, core::Verdict& refusal) const {
+Answer GuardChain::counted(const Link& link, core::Verdict verdict) const {
   verdict.guard = link.guard->name();
   if (link.mode == core::GuardMode::enforce) {
     ++link.counters.refused;
-    refusal = std::move(verdict);
-  } else {
-    ++link.counters.would_refuse;
-    note_later("guard.would_refuse", std::move(verdict));
-  }
-}
-
-bool GuardChain::refuses(const core::Operation& operation, const core::Caller& caller, const core::Desk& desk,
-                         core::Verdict& refusal) const {
-  for (const Link* link : of_operations_) {
-    const auto question = [&](const Guard& guard) { return guard.admit(operation, caller, desk); };
-    if (refuses(*link, question, refusal)) return true;
-  }
-  return false;
-}
-
-core::Verdict GuardChain::admit(const core::Operation& operation, const core::Caller& caller,
-                                const core::Desk& desk) const {
-  core::Verdict verdict;
-  const auto* transaction = std::get_if<core::op::Transaction>(&operation);
-  if (transaction == nullptr) {
-    refuses(operation, caller, desk, verdict);
     return verdict;
   }
-  for (size_t i = 0; i < transaction->items.size() && !PAWL_FAULT(exec_not_asked); ++i) {
+  ++link.counters.would_refuse;
+  note_later("guard.would_refuse", std::move(verdict));
+  return {};
+}
+
+Answer GuardChain::ask_all(const core::Operation& operation, const core::Caller& caller,
+                           const core::Desk& desk) const {
+  return ask(of_operations_, [&](const Guard& guard) { return guard.admit(operation, caller, desk); });
+}
+
+Answer GuardChain::admit(const core::Operation& operation, const core::Caller& caller,
+                         const core::Desk& desk) const {
+  const auto* transaction = std::get_if<core::op::Transaction>(&operation);
+  if (transaction == nullptr) [[likely]]
+    return ask_all(operation, caller, desk);
+  for (size_t i = 0; i < transaction->items.size(); ++i) {
     const core::Operation item =
         std::visit([](const auto& one) { return core::Operation(one); }, transaction->items[i]);
-    if (!refuses(item, caller, desk, verdict)) continue;
+    const Answer answer = ask_all(item, caller, desk);
+    if (answer.allowed()) continue;
+    core::Verdict verdict = answer.verdict();
     verdict.reason += " at=" + std::to_string(i);
-    break;
+    return verdict;
   }
-  return verdict;
+  return {};
 }
 
-core::Verdict GuardChain::admit_daemon(std::string_view daemon, const core::Desk& desk) const {
-  core::Verdict verdict;
-  for (const Link* link : of_daemons_) {
-    const auto question = [&](const Guard& guard) { return guard.admit_daemon(daemon, desk); };
-    if (refuses(*link, question, verdict)) break;
-  }
-  return verdict;
+Answer GuardChain::admit_daemon(std::string_view daemon, const core::Desk& desk) const {
+  return ask(of_daemons_, [&](const Guard& guard) { return guard.admit_daemon(daemon, desk); });
 }
 
-core::Verdict GuardChain::admit_claim(const core::Candidate& candidate, const core::Desk& desk) const {
-  core::Verdict verdict;
-  for (const Link* link : of_claims_) {
-    const auto question = [&](const Guard& guard) { return guard.admit_claim(candidate, desk); };
-    if (refuses(*link, question, verdict)) break;
-  }
-  return verdict;
+Answer GuardChain::admit_claim(const core::Candidate& candidate, const core::Desk& desk) const {
+  return ask(of_claims_, [&](const Guard& guard) { return guard.admit_claim(candidate, desk); });
 }
 
 std::vector<core::Verdict> GuardChain::explain(const core::Candidate& candidate,

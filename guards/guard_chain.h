@@ -31,10 +31,10 @@ class GuardChain final : public core::Gate {
   void configured(core::Desk& desk) override;
 
   // The refusal of a transaction names the item that it is about: "at=N", from 0.
-  core::Verdict admit(const core::Operation& operation, const core::Caller& caller,
-                      const core::Desk& desk) const override;
-  core::Verdict admit_daemon(std::string_view daemon, const core::Desk& desk) const override;
-  core::Verdict admit_claim(const core::Candidate& candidate, const core::Desk& desk) const override;
+  Answer admit(const core::Operation& operation, const core::Caller& caller,
+               const core::Desk& desk) const override;
+  Answer admit_daemon(std::string_view daemon, const core::Desk& desk) const override;
+  Answer admit_claim(const core::Candidate& candidate, const core::Desk& desk) const override;
   core::Reservation taken(const core::Candidate& candidate, core::Desk& desk) override;
   void refused(const core::Verdict& verdict, core::Desk& desk) override;
   // Does not count.
@@ -59,13 +59,12 @@ class GuardChain final : public core::Gate {
     mutable GuardCounters counters;  // asking is const, being asked is counted
   };
 
-  // These are true for a refusal, and only then write to `refusal`: allowing must cost next to nothing.
-  bool refuses(const core::Operation& operation, const core::Caller& caller, const core::Desk& desk,
-               core::Verdict& refusal) const;
-  // Asks one guard, whatever the question; what it says is applied as its mode says.
+  // Asks each of them until one refuses; what it says is applied as its mode says.
   template <typename Question>
-  bool refuses(const Link& link, const Question& question, core::Verdict& refusal) const;
-  void count_refusal(const Link& link, core::Verdict verdict, core::Verdict& refusal) const;
+  Answer ask(const std::vector<const Link*>& links, const Question& question) const;
+  Answer ask_all(const core::Operation& operation, const core::Caller& caller, const core::Desk& desk) const;
+  // What a refusal comes to: nothing in mode observe.
+  Answer counted(const Link& link, core::Verdict verdict) const;
   // Tells these guards; who throws is noted.
   template <typename News>
   void tell(const std::vector<Link*>& links, const News& news) const;

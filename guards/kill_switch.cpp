@@ -49,7 +49,7 @@ core::Verdict frozen(const core::FreezeRecord& freeze) {
 }  // namespace
 
 Answer KillSwitch::admit(const core::Operation& operation, const core::Caller& /*caller*/,
-                                const core::Desk& desk) const {
+                         const core::Desk& desk) const {
   const core::FreezeRecord& freeze = desk.freeze();
   if (!freeze.frozen()) return allow();
   const std::optional<FreezeScope> stopped_by = std::visit(StoppedBy{}, operation);

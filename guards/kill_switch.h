@@ -15,7 +15,7 @@ class KillSwitch final : public Guard {
   bool has_mode() const override { return false; }
   // FROZEN, with the time that is left of one with a limit.
   Answer admit(const core::Operation& operation, const core::Caller& caller,
-                      const core::Desk& desk) const override;
+               const core::Desk& desk) const override;
   Answer admit_claim(const core::Candidate& candidate, const core::Desk& desk) const override;
 };
 

@@ -144,7 +144,7 @@ void LoadShed::look(const core::Desk& desk) {
 }
 
 Answer LoadShed::admit(const core::Operation& operation, const core::Caller& /*caller*/,
-                              const core::Desk& desk) const {
+                       const core::Desk& desk) const {
   const DiskMark mark = desk.disk();
   if (mark != DiskMark::ample) {
     const DiskMark from = std::visit(StoppedFrom{}, operation);

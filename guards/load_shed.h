@@ -17,7 +17,7 @@ class LoadShed final : public Guard {
   // BUSY. A push over a cap of its role; what grows the store while the disk is low; all but what ends work
   // and what an operator needs while it is critical.
   Answer admit(const core::Operation& operation, const core::Caller& caller,
-                      const core::Desk& desk) const override;
+               const core::Desk& desk) const override;
   Answer admit_claim(const core::Candidate& candidate, const core::Desk& desk) const override;
 
  private:

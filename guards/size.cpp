@@ -48,7 +48,7 @@ struct Measure {
 }  // namespace
 
 Answer Size::admit(const core::Operation& operation, const core::Caller& /*caller*/,
-                          const core::Desk& desk) const {
+                   const core::Desk& desk) const {
   const size_t payload_max = desk.config().payload_max;
   const std::optional<Excess> excess = std::visit(Measure{payload_max}, operation);
   if (!excess) return allow();

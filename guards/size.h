@@ -15,7 +15,7 @@ class Size final : public Guard {
   bool has_mode() const override { return false; }
   // TOOBIG, naming what is too big, the limit and what to do.
   Answer admit(const core::Operation& operation, const core::Caller& caller,
-                      const core::Desk& desk) const override;
+               const core::Desk& desk) const override;
 };
 
 }  // namespace pawl::guards

@@ -162,8 +162,8 @@ ClaimOutcome Machine::take(const ClaimAsk& ask) {
   const size_t start = first_turn(ask.daemon, ask.roles);
   const RoleState* last = nullptr;
   bool full = false;
-  if (Verdict verdict = gate_.admit_daemon(ask.daemon, *desk_); !verdict.allowed) {
-    outcome.verdict = std::move(verdict);
+  if (const Answer answer = gate_.admit_daemon(ask.daemon, *desk_); !answer.allowed()) {
+    outcome.verdict = answer.verdict();
     outcome.all_held = outcome.daemon_held = true;
     return outcome;
   }

@@ -68,8 +68,10 @@ const Verdict* Machine::ask_claim(RoleState& role, const Candidate& candidate) {
   const bool stands = head_.bus_ms < role.held_until_ms || PAWL_FAULT(held_never_asked_again);
   if (role.held && stands && !PAWL_FAULT(held_asked_each_time)) return &*role.held;
   role.held.reset();
-  Verdict verdict = gate_.admit_claim(candidate, *desk_);
-  if (verdict.allowed) return nullptr;
+  const Answer answer = gate_.admit_claim(candidate, *desk_);
+  if (answer.allowed()) [[likely]]
+    return nullptr;
+  Verdict verdict = answer.verdict();
   int64_t hold_ms = held_ms_max;
   if (verdict.retry_at_ms) hold_ms = std::clamp<int64_t>(*verdict.retry_at_ms - head_.wall_ms, 1, hold_ms);
   role.held_until_ms = head_.bus_ms + hold_ms;

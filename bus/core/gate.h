@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -38,6 +39,21 @@ struct Verdict {
   std::optional<int64_t> limit;        // against what
 
   static Verdict allow() { return {}; }
+};
+
+// To a question: nothing, which allows, or a refusal. Allowing costs a pointer; it happens several times a
+// message, and refusing seldom.
+class Answer {
+ public:
+  Answer() = default;
+  Answer(Verdict verdict) {  // NOLINT: a verdict is an answer
+    if (!verdict.allowed) verdict_ = std::make_unique<Verdict>(std::move(verdict));
+  }
+  bool allowed() const { return verdict_ == nullptr; }
+  Verdict verdict() const { return allowed() ? Verdict::allow() : *verdict_; }
+
+ private:
+  std::unique_ptr<Verdict> verdict_;
 };
 
 // The three clocks (contract), in milliseconds.
@@ -172,16 +188,13 @@ class Gate {
   virtual void configured(Desk& /*desk*/) {}
 
   // Before an operation. A transaction is asked about item by item; a refusal then names the item: "at=N".
-  virtual Verdict admit(const Operation& /*operation*/, const Caller& /*caller*/,
-                        const Desk& /*desk*/) const {
-    return Verdict::allow();
+  virtual Answer admit(const Operation& /*operation*/, const Caller& /*caller*/, const Desk& /*desk*/) const {
+    return {};
   }
   // Before a daemon (name or name@boot) is granted any claim at all. What holds it holds nobody else.
-  virtual Verdict admit_daemon(std::string_view /*daemon*/, const Desk& /*desk*/) const {
-    return Verdict::allow();
-  }
+  virtual Answer admit_daemon(std::string_view /*daemon*/, const Desk& /*desk*/) const { return {}; }
   // Before a claim is granted. Const: reserving is for taken(), after all guards allowed.
-  virtual Verdict admit_claim(const Candidate& candidate, const Desk& desk) const = 0;
+  virtual Answer admit_claim(const Candidate& candidate, const Desk& desk) const = 0;
   virtual Reservation taken(const Candidate& /*candidate*/, Desk& /*desk*/) { return {}; }
   // The refusal that somebody was told of.
   virtual void refused(const Verdict& /*verdict*/, Desk& /*desk*/) {}

@@ -342,10 +342,11 @@ Applied Machine::apply(const Caller& caller, const Operation& operation, Outbox&
   // Who waits comes before who asks now: what held a role may be over since the last turn.
   if (!readied_.empty()) serve_ready(outbox);
   Applied applied = Applied::replied;
-  const Verdict verdict = gate_.admit(operation, caller, *desk_);
-  if (verdict.allowed) {
+  const Answer answer = gate_.admit(operation, caller, *desk_);
+  if (answer.allowed()) [[likely]] {
     applied = dispatch(caller, operation, outbox);
   } else {
+    const Verdict verdict = answer.verdict();
     outbox.reply_to(caller.client).error(refusal(verdict));
     gate_.refused(verdict, *desk_);
   }

@@ -302,17 +302,17 @@ TEST_CASE("authorisation: stands first, has no mode, and a transaction is asked 
   CHECK(chain->counters()[0].name == "authorisation");
   const core::UserConfig worker = user_of('w');
   const core::Caller caller(1, worker.name, &worker);
-  CHECK(chain->admit(in_role<op::Push>("mail"), caller, desk).code == Code::denied);
+  CHECK(chain->admit(in_role<op::Push>("mail"), caller, desk).verdict().code == Code::denied);
   op::Transaction transaction;
   transaction.items.emplace_back(op::Ack{});
   transaction.items.emplace_back(op::Push{});
   desk.standing = {};
-  const core::Verdict verdict = chain->admit(transaction, caller, desk);
+  const core::Verdict verdict = chain->admit(transaction, caller, desk).verdict();
   CHECK(verdict.guard == "authorisation");
   CHECK(verdict.reason.find(" at=1") != std::string::npos);
   desk.bus.guards.modes["authorisation"] = core::GuardMode::off;
   chain->configured(desk);
-  CHECK_FALSE(chain->admit(transaction, caller, desk).allowed);
+  CHECK_FALSE(chain->admit(transaction, caller, desk).allowed());
 }
 
 }  // namespace

@@ -40,7 +40,7 @@ class Scripted final : public Guard {
   FailureDirection failure_direction() const override { return direction_; }
   uint8_t asks() const override { return asks_operations | asks_claims | asks_failures; }
   Answer admit(const core::Operation& /*operation*/, const core::Caller& /*caller*/,
-                      const core::Desk& /*desk*/) const override {
+               const core::Desk& /*desk*/) const override {
     return answer();
   }
   Answer admit_claim(const core::Candidate& /*candidate*/, const core::Desk& /*desk*/) const override {
@@ -142,7 +142,8 @@ TEST_CASE("size: refuses one byte over the limit and nothing below") {
       CHECK(verdict.reason.find("payload_max") != std::string::npos);
     }
   }
-  CHECK(guard.admit(core::op::MultiPush{"r", {at, over}}, anyone, desk).verdict().reason.find("payload 2") == 0);
+  CHECK(guard.admit(core::op::MultiPush{"r", {at, over}}, anyone, desk).verdict().reason.find("payload 2") ==
+        0);
 }
 
 TEST_CASE("pause: holds the claims of a paused role and says why") {
@@ -180,7 +181,7 @@ TEST_CASE("chain: the first refusal wins, is named and counted; later guards are
       chain(scripted("one", Scripted::Does::allow), scripted("two", Scripted::Does::refuse),
             scripted("three", Scripted::Does::refuse));
   const FakeDesk desk;
-  const core::Verdict verdict = guards.admit(push("x"), anyone, desk);
+  const core::Verdict verdict = guards.admit(push("x"), anyone, desk).verdict();
   CHECK_FALSE(verdict.allowed);
   CHECK(verdict.guard == "two");
   const auto counters = guards.counters();
@@ -211,8 +212,8 @@ TEST_CASE("chain: a guard that throws is answered for by its failure direction")
     GuardChain guards = chain(scripted("broken", Scripted::Does::fail, row.direction));
     FakeDesk desk;
     const Asked asked(desk);
-    CHECK(guards.admit(push("x"), anyone, desk).allowed == row.allowed);
-    CHECK(guards.admit_claim(asked.candidate, desk).allowed == row.allowed);
+    CHECK(guards.admit(push("x"), anyone, desk).allowed() == row.allowed);
+    CHECK(guards.admit_claim(asked.candidate, desk).allowed() == row.allowed);
     const core::Reservation reserved = guards.taken(asked.candidate, desk);
     const core::Ending ending{.role = asked.facts, .message = {}, .reserved = reserved};
     // A judge that fails leaves the failure as it is: spent.
@@ -259,7 +260,7 @@ TEST_CASE("chain: modes are set at run time, kept in a row, and over the file's"
   REQUIRE(guards.open(desk).ok());
   const Asked asked(desk);
   SECTION("observe counts, chronicles and lets through") {
-    CHECK(guards.admit_claim(asked.candidate, desk).allowed);
+    CHECK(guards.admit_claim(asked.candidate, desk).allowed());
     guards.tick(desk);
     CHECK(guards.counters()[0].would_refuse == 1);
     CHECK(desk.count("guard.would_refuse") == 1);
@@ -268,7 +269,7 @@ TEST_CASE("chain: modes are set at run time, kept in a row, and over the file's"
     Words words;
     guards.command(core::op::SetGuardMode{"one", core::GuardMode::off}, anyone, desk, words);
     CHECK(words.said == "OK ");
-    CHECK(guards.admit_claim(asked.candidate, desk).allowed);
+    CHECK(guards.admit_claim(asked.candidate, desk).allowed());
     CHECK(guards.counters()[0].evaluated == 0);
   }
   SECTION("enforce outlives a restart, and a reload of the file") {
@@ -276,10 +277,10 @@ TEST_CASE("chain: modes are set at run time, kept in a row, and over the file's"
     guards.command(core::op::SetGuardMode{"ONE", core::GuardMode::enforce}, anyone, desk, words);
     CHECK(desk.count("guard.mode") == 1);
     guards.configured(desk);
-    CHECK_FALSE(guards.admit_claim(asked.candidate, desk).allowed);
+    CHECK_FALSE(guards.admit_claim(asked.candidate, desk).allowed());
     GuardChain next = chain(scripted("one", Scripted::Does::refuse));
     REQUIRE(next.open(desk).ok());
-    CHECK_FALSE(next.admit_claim(asked.candidate, desk).allowed);
+    CHECK_FALSE(next.admit_claim(asked.candidate, desk).allowed());
   }
   SECTION("GUARD LIST shows the one that is durable") {
     Words words;
@@ -302,7 +303,7 @@ TEST_CASE("chain: refusals are chronicled as the first one, then one summary a m
   FakeDesk desk;
   GuardChain guards = chain(scripted("one", Scripted::Does::refuse));
   const Asked asked(desk);
-  for (int i = 0; i < 1000; ++i) guards.refused(guards.admit_claim(asked.candidate, desk), desk);
+  for (int i = 0; i < 1000; ++i) guards.refused(guards.admit_claim(asked.candidate, desk).verdict(), desk);
   guards.tick(desk);
   CHECK(desk.count("guard.refuse") == 1);
   CHECK(desk.count("guard.refuse.summary") == 0);
@@ -313,7 +314,7 @@ TEST_CASE("chain: refusals are chronicled as the first one, then one summary a m
   desk.pass(60'000);
   guards.tick(desk);
   CHECK(desk.events.size() == 2);
-  guards.refused(guards.admit_claim(asked.candidate, desk), desk);
+  guards.refused(guards.admit_claim(asked.candidate, desk).verdict(), desk);
   CHECK(desk.count("guard.refuse") == 2);
 }
 
@@ -390,9 +391,9 @@ TEST_CASE("chain: a transaction is admitted item by item and the refusal says wh
   core::op::Transaction transaction;
   transaction.items.push_back(std::get<core::op::Push>(push("fits")));
   transaction.items.push_back(std::get<core::op::Ack>(ack("fits")));
-  CHECK(guards->admit(transaction, anyone, desk).allowed);
+  CHECK(guards->admit(transaction, anyone, desk).allowed());
   transaction.items.push_back(std::get<core::op::Push>(push(over)));
-  const core::Verdict verdict = guards->admit(transaction, anyone, desk);
+  const core::Verdict verdict = guards->admit(transaction, anyone, desk).verdict();
   CHECK_FALSE(verdict.allowed);
   CHECK(verdict.guard == "size");
   CHECK(verdict.reason.find(" at=2") != std::string::npos);

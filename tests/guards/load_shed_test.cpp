@@ -29,7 +29,9 @@ op::Push push(int priority = limits::priority_default, std::string_view payload 
 // The guard as it is after a start with the desk's configuration.
 struct Shed {
   explicit Shed(FakeDesk& given) : desk(given) { guard.open(desk); }
-  core::Verdict admit(const core::Operation& operation) const { return guard.admit(operation, anyone, desk).verdict(); }
+  core::Verdict admit(const core::Operation& operation) const {
+    return guard.admit(operation, anyone, desk).verdict();
+  }
   FakeDesk& desk;
   LoadShed guard;
 };
@@ -324,21 +326,21 @@ TEST_CASE("shed: its place in the chain, its mode and its items") {
   REQUIRE(guards->open(desk).ok());
   op::Transaction transaction;
   transaction.items = {op::Ack{}, push()};
-  const core::Verdict verdict = guards->admit(transaction, anyone, desk);
+  const core::Verdict verdict = guards->admit(transaction, anyone, desk).verdict();
   CHECK(verdict.guard == "shed");
   CHECK(verdict.reason.find(" at=1") != std::string::npos);
   // Whoever froze the fleet is heard first, and a role that is paused stays paused.
   desk.standing.kind = core::FreezeKind::soft;
-  CHECK(guards->admit(push(), anyone, desk).guard == "freeze");
+  CHECK(guards->admit(push(), anyone, desk).verdict().guard == "freeze");
   FakeDesk::Role& role = desk.make("r");
   role.record.paused = true;
   desk.standing = {};
   const core::RoleFacts facts = FakeDesk::facts(role);
-  CHECK(guards->admit_claim({facts, "d", desk.time}, desk).guard == "shed");
+  CHECK(guards->admit_claim({facts, "d", desk.time}, desk).verdict().guard == "shed");
   desk.bus.guards.modes["shed"] = core::GuardMode::off;
   guards->configured(desk);
-  CHECK(guards->admit(push(), anyone, desk).allowed);
-  CHECK(guards->admit_claim({facts, "d", desk.time}, desk).guard == "pause");
+  CHECK(guards->admit(push(), anyone, desk).allowed());
+  CHECK(guards->admit_claim({facts, "d", desk.time}, desk).verdict().guard == "pause");
 }
 
 }  // namespace

@@ -10,9 +10,9 @@ namespace pawl::core {
 
 class PauseGate : public Gate {
  public:
-  Verdict admit_claim(const Candidate& candidate, const Desk& /*desk*/) const override {
+  Answer admit_claim(const Candidate& candidate, const Desk& /*desk*/) const override {
     Verdict verdict;
-    if (!candidate.role.record->paused) return verdict;
+    if (!candidate.role.record->paused) return {};
     verdict.allowed = false;
     verdict.code = Code::paused;
     verdict.guard = "pause";
@@ -20,9 +20,9 @@ class PauseGate : public Gate {
     return verdict;
   }
   std::vector<Verdict> explain(const Candidate& candidate, const Desk& desk) const override {
-    Verdict verdict = admit_claim(candidate, desk);
-    if (verdict.allowed) return {};
-    return {std::move(verdict)};
+    const Answer answer = admit_claim(candidate, desk);
+    if (answer.allowed()) return {};
+    return {answer.verdict()};
   }
 };
 

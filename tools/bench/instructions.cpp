@@ -78,8 +78,8 @@ server::OpenBackend memory_backend() {
 // No guards at all: what the core itself costs.
 class NoGuards final : public core::Gate {
  public:
-  core::Verdict admit_claim(const core::Candidate& /*candidate*/, const core::Desk& /*desk*/) const override {
-    return core::Verdict::allow();
+  core::Answer admit_claim(const core::Candidate& /*candidate*/, const core::Desk& /*desk*/) const override {
+    return {};
   }
   std::vector<core::Verdict> explain(const core::Candidate& /*candidate*/,
                                      const core::Desk& /*desk*/) const override {
@@ -114,7 +114,8 @@ core::BusConfig config_of(std::string_view guards) {
 class Bench {
  public:
   // `width` connections: the operations of a batch.
-  Bench(size_t width, std::string_view guards) : width_(width), config_(config_of(guards)), gate_(gate_of(guards)) {
+  Bench(size_t width, std::string_view guards)
+      : width_(width), config_(config_of(guards)), gate_(gate_of(guards)) {
     if (const Status status = engine_.start(); !status.ok()) fail(status.error().text);
     pipeline_.set_session(session_);
     for (size_t i = 1; i <= width; ++i) {

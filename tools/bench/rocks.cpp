@@ -48,9 +48,7 @@ int64_t now_us() { return since_epoch_us(std::chrono::steady_clock::now()); }
 
 class OpenGate final : public core::Gate {
  public:
-  core::Verdict admit_claim(const core::Candidate&, const core::Desk&) const override {
-    return core::Verdict::allow();
-  }
+  core::Answer admit_claim(const core::Candidate&, const core::Desk&) const override { return {}; }
   std::vector<core::Verdict> explain(const core::Candidate&, const core::Desk&) const override { return {}; }
 };
 
