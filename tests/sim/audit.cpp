@@ -40,6 +40,7 @@ void Audit::look_at(const core::StateView& before, const core::Batch& batch) {
   const bool whole = batch.for_each([&](Table table, std::string_view key, Value value) {
     if (freeze_.frozen()) check_frozen_row(table, key, value);
     if (table == Table::life && value) check_life(key, *value);
+    if (table == Table::chronicle && value) check_event(*value);
   });
   if (!whole) wrong("the rows of the batch are damaged");
   if (config_.guards.outage_messages != 0) breaker_.look_at(before, batch);
@@ -96,6 +97,23 @@ void Audit::check_frozen_head(std::string_view value) {
   if (freeze_.scope == FreezeScope::claims) return;
   if (now->lease_ms != old->lease_ms) wrong("lease time goes on under a freeze");
   if (now->next_dead != old->next_dead) wrong("a message dies under a freeze");
+}
+
+// Guarantee 8: of refusals the first one, then one summary a guard, scope and minute.
+void Audit::check_event(std::string_view value) {
+  constexpr int64_t minute_ms = 60'000;
+  const auto event = core::decode<core::EventRecord>(value);
+  if (!event) return wrong("an entry of the chronicle cannot be read");
+  std::string kind = event->kind;
+  if (!kind.starts_with("guard.refuse") && !kind.starts_with("guard.would_refuse")) return;
+  if (kind.ends_with(".summary")) kind.resize(kind.size() - std::string_view(".summary").size());
+  std::map<std::string, std::string> fields(event->fields.begin(), event->fields.end());
+  const auto [at, first] = refusals_.try_emplace({kind, fields["guard"], fields["scope"]}, event->bus_ms);
+  if (!first && event->bus_ms < at->second + minute_ms) {
+    wrong(event->kind + " of " + fields["guard"] + " for " + fields["scope"] + " is told twice within " +
+          std::to_string(event->bus_ms - at->second) + " ms");
+  }
+  at->second = event->bus_ms;
 }
 
 void Audit::check_life(std::string_view key, std::string_view value) {

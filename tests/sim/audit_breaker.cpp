@@ -61,10 +61,7 @@ void BreakerAudit::look_at(const core::StateView& before, const core::Batch& bat
   for (const core::EventRecord& event : events_) look_at_event(event);
   for (const BirthKey& key : erased_) {
     probes_.erase(key.sequence);
-    const auto known = spent_.find(encode_id(key));
-    if (known == spent_.end()) continue;
-    if (known->second.may_come_back) ++unseen_;
-    spent_.erase(known);
+    forget(encode_id(key));
   }
   for (const auto& [key, life] : lives_) look_at_life(key, life);
   // Of what was given back and ended in one batch no row may be left to show it.
@@ -193,11 +190,19 @@ void BreakerAudit::look_at_spent(const std::string& id, const Fields& fields) {
   }
 }
 
+// Its newest attempt may have been given back in this very batch.
+void BreakerAudit::forget(const std::string& id) {
+  const auto known = spent_.find(id);
+  if (known == spent_.end()) return;
+  if (known->second.may_come_back) ++unseen_;
+  spent_.erase(known);
+}
+
 void BreakerAudit::look_at_failure(const core::EventRecord& event, const Fields& fields) {
   const std::string& id = fields.at("id");
   if (event.kind == "message.dead") {
     // A replay may follow at once, and begins anew.
-    spent_.erase(id);
+    forget(id);
     return;
   }
   const auto ruling = fields.find("ruling");

@@ -46,6 +46,7 @@ class BreakerAudit {
   void look_at_circuit(const std::string& name, const core::EventRecord& event, const Fields& fields);
   void look_at_spent(const std::string& id, const Fields& fields);
   void look_at_failure(const core::EventRecord& event, const Fields& fields);
+  void forget(const std::string& id);
   void give_back(const std::string& id, Spent& spent, uint32_t to);
   void look_at_life(const BirthKey& key, const core::LifeRecord& life);
   void look_at_grant(const std::string& id, const core::LifeRecord& life);

@@ -26,6 +26,7 @@ void Model::expect_field(const std::string& what, const Value& got, std::string_
 }
 
 void Model::begin_turn(Instant now) {
+  spent_now_.clear();
   const int64_t step = clock_runs_ ? now.mono_ms - mono_ : 0;
   clock_runs_ = true;
   mono_ = now.mono_ms;
@@ -302,6 +303,7 @@ void Model::lapse(ModelMessage& message) {
   accounts_.lapsed(message.token, wall_);
   if (const auto shown = spent_now_.find(message.id); shown != spent_now_.end()) {
     message.spent = message.spent_least = shown->second;
+    spent_now_.erase(shown);
   }
   ++message.spent;
   ++message.spent_least;

@@ -252,7 +252,9 @@ class Model {
   void judge_dead(const core::Operation& operation, const Value& got);
   void judge_replay(const core::op::DeadReplay& replay, const Value& got);
   bool bad_ids(const std::vector<std::string_view>& ids, const Value& got);
-  bool conflicts(ModelMessage& message, const core::op::DeadReplay& replay);
+  bool conflicts(ModelMessage& message, const core::op::DeadReplay& replay, bool loose_holds);
+  int64_t replay_all(const std::vector<std::string>& ids, const core::op::DeadReplay& replay,
+                     bool loose_holds);
   void revive(ModelMessage& message, const core::op::DeadReplay& replay);
 
   void wrong(const std::string& what);

@@ -259,6 +259,7 @@ SimResult Simulation::run(size_t steps) {
   open_bus();
   live_.opened();
   for (step_ = 0; step_ < steps && !failed(); ++step_) turn();
+  if (!failed() && rng_.chance(5)) siege();
   if (!failed()) drain();
   result_.failure = failure_;
   result_.chain = store_->chain().hash;

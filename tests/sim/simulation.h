@@ -88,7 +88,9 @@ class Simulation {
   // trouble.cpp
   void move_clock();
   void disk_fills();
+  uint64_t refusals() const;
   void storm();
+  void siege();
   void some_client_goes_away();
   void crash();
   void failed_commit();

@@ -37,16 +37,17 @@ void Simulation::disk_fills() {
   bus_->set_disk(mark);
 }
 
+uint64_t Simulation::refusals() const {
+  uint64_t sum = 0;
+  for (const guards::GuardCounters& one : gate_->counters()) sum += one.refused;
+  return sum;
+}
+
 // A crowd that asks for work in one moment. However many ask: a role that a guard holds is looked at once,
 // and once more for each claim that something granted.
 void Simulation::storm() {
   constexpr size_t crowd = 30;
   if (live_.freeze().kind != core::FreezeKind::none || live_.disk() != core::DiskMark::ample) return;
-  const auto refusals = [&] {
-    uint64_t sum = 0;
-    for (const guards::GuardCounters& one : gate_->counters()) sum += one.refused;
-    return sum;
-  };
   const uint64_t before = refusals();
   size_t granted = 0;
   for (size_t i = 0; i < crowd && !failed(); ++i) {
@@ -58,6 +59,45 @@ void Simulation::storm() {
   if (!failed() && refusals() - before > bound) {
     fail(std::to_string(crowd) + " claims in one moment, " + std::to_string(granted) +
          " of them granted, made guards refuse " + std::to_string(refusals() - before) + " times");
+  }
+}
+
+// A crowd that asks for work again and again for half a minute, while others wait for it. A role that is held
+// is looked at once a second, and once more when a claim was granted or has ended: whoever asks how often.
+void Simulation::siege() {
+  constexpr int64_t step_ms = 250;
+  constexpr int64_t steps = 120;
+  if (live_.freeze().kind != core::FreezeKind::none || live_.disk() != core::DiskMark::ample) return;
+  note("a siege of " + std::to_string(steps * step_ms) + " ms");
+  const auto claimed = [&] {
+    size_t sum = 0;
+    for (const auto& [role, paused] : live_.roles()) sum += live_.count(role, MessageState::claimed);
+    return sum;
+  };
+  const uint64_t before = refusals();
+  const size_t claimed_before = claimed();
+  size_t granted = 0;
+  for (int64_t step = 0; step < steps && !failed(); ++step) {
+    clock_.advance(step_ms);
+    begin_turn();
+    const size_t first = outgoing_.size();
+    for (size_t i = 0; i < 3 && !failed(); ++i) {
+      apply(maker_.make(i == 0 && step < 5 ? Kind::claim_wait : Kind::claim, live_, known_), next_client_++);
+    }
+    if (!failed()) tick();
+    for (size_t i = first; i < outgoing_.size(); ++i) granted += outgoing_[i].reply.claims.size();
+    if (failed()) return;
+    end_turn();
+    settle_everything();
+  }
+  if (failed()) return;
+  const uint64_t moves = 2 * granted + claimed_before - claimed();
+  const uint64_t roles = maker_.role_names().size();
+  // And once when a circuit lets a probe through: each does at first, and again after each probe.
+  const uint64_t bound = roles * (steps * step_ms / 1000 + 2 + moves + roles + 1 + granted);
+  if (refusals() - before > bound) {
+    fail("within " + std::to_string(steps * step_ms) + " ms, " + std::to_string(granted) +
+         " claims granted, guards refused " + std::to_string(refusals() - before) + " times");
   }
 }
 
@@ -107,6 +147,7 @@ void Simulation::failed_commit() {
 
 void Simulation::reopen(uint64_t durable_sequence, Process process) {
   ++result_.restarts;
+  audit_.restarted();
   if (flight_ && flight_->batch.link.sequence == durable_sequence) durable_ = std::move(flight_->model);
   flight_.reset();
   bus_.reset();
