@@ -259,6 +259,7 @@ const LiveClaim& Machine::grant(RoleState& role, const LaneEntry& entry, bool fr
   life.note.clear();
   life.tokens = life.cost = 0;
   life.reserved = std::move(reserved);
+  life.version = std::string(ask.version);
   life.invocation_written = false;
   put_life(entry.key, life);
   shift(role, MessageState::ready, MessageState::claimed);
@@ -319,7 +320,8 @@ bool Machine::behind_loaders(const std::vector<std::string_view>& roles) const {
 Applied Machine::apply_claim(ClientId client, const op::Claim& claim, Outbox& outbox) {
   ClaimOutcome outcome;
   outcome.loading = behind_loaders(claim.roles);
-  if (!outcome.loading) outcome = take(ClaimAsk{claim.daemon, claim.roles, claim.count, claim.lease_ms});
+  if (!outcome.loading)
+    outcome = take(ClaimAsk{claim.daemon, claim.roles, claim.count, claim.lease_ms, claim.version});
   const int64_t wait_ms = claim.wait_ms.value_or(0);
   if (outcome.granted.empty() && (wait_ms > 0 || outcome.loading)) {
     Wait& wait = park(client, WaitKind::claim, wait_ms);
@@ -327,6 +329,7 @@ Applied Machine::apply_claim(ClientId client, const op::Claim& claim, Outbox& ou
     wait.daemon = std::string(claim.daemon);
     wait.count = claim.count;
     wait.lease_ms = claim.lease_ms;
+    wait.version = std::string(claim.version);
     for (const std::string_view role : claim.roles) {
       wait.roles.emplace_back(role);
       role_waits_[wait.roles.back()].insert(wait.number);

@@ -102,6 +102,7 @@ struct ClaimAsk {
   std::vector<std::string_view> roles;
   size_t count = 1;
   std::optional<int64_t> lease_ms;
+  std::string_view version{};
 };
 
 struct ClaimOutcome {
@@ -123,6 +124,7 @@ struct Wait {
   std::vector<std::string> roles;
   size_t count = 1;
   std::optional<int64_t> lease_ms;
+  std::string version;
   BirthKey key;        // result
   uint64_t after = 0;  // events
   std::string event_kind;
@@ -267,7 +269,7 @@ class Machine {
   void write_extended(const LiveClaim& claim, ReplyWriter& writer);
   void apply_release(const op::Release& release, ReplyWriter& writer);
   void apply_unclaim(const op::Unclaim& unclaim);
-  void acknowledge(LiveClaim& claim, std::string_view result);
+  void acknowledge(LiveClaim& claim, std::string_view result, std::string_view version = {});
   void fail_claim(LiveClaim& claim, const op::Fail& fail, ReplyWriter& writer);
   void spend(LifeRecord& life, ErrorClass error_class);
   // The guards' say on a failed or lapsed delivery, and what they keep of it afterwards.

@@ -48,6 +48,7 @@ struct Claim {
   size_t count = 1;
   std::optional<int64_t> wait_ms;  // nothing: answer at once
   std::optional<int64_t> lease_ms;
+  Text version{};  // of what it is run with; empty: not said
 };
 
 // Totals of this delivery so far.
@@ -68,6 +69,7 @@ struct Ack {
   Text result;
   Usage usage;
   std::optional<Next> next;
+  Text version{};  // empty: as at the claim; also of what NEXT claims
 };
 
 struct MultiAck {
@@ -82,6 +84,7 @@ struct Fail {
   std::optional<int64_t> retry_in_ms;
   bool dead = false;
   Usage usage;
+  Text version{};  // likewise
 };
 
 struct Extend {
@@ -90,6 +93,7 @@ struct Extend {
   std::optional<int64_t> lease_ms;
   std::optional<std::pair<int64_t, Text>> progress;  // percent 0 to 100, note
   Usage usage;
+  Text version{};  // likewise
 };
 
 struct Release {

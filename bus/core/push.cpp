@@ -162,7 +162,7 @@ void Machine::apply_transaction(const op::Transaction& transaction, ReplyWriter&
       LiveClaim* claim = find_claim(ack->id, ack->token);
       PAWL_CHECK(claim != nullptr);
       charge(claim->life, ack->usage);
-      acknowledge(*claim, ack->result);
+      acknowledge(*claim, ack->result, ack->version);
       writer.simple("OK");
     } else if (const auto* fail = std::get_if<op::Fail>(&item)) {
       apply_fail(*fail, writer);

@@ -24,6 +24,7 @@ void write_invocation(const InvocationRecord& record, ReplyWriter& writer) {
   }
   fields.number("tokens", static_cast<int64_t>(record.tokens));
   fields.number("cost", static_cast<int64_t>(record.cost));
+  if (!record.version.empty()) fields.text("version", record.version);
   writer.map(fields.size());
   fields.write(writer);
 }
@@ -54,6 +55,7 @@ std::vector<InvocationRecord> Machine::invocations(const Loaded& message) {
     newest.end_ms = life.ended_at_ms;
     newest.tokens = life.tokens;
     newest.cost = life.cost;
+    newest.version = life.version;
     records.push_back(std::move(newest));
   }
   return records;

@@ -97,13 +97,13 @@ template <typename Archive>
 void serialize(Archive& ar, LifeRecord& r, uint8_t) {
   uint16_t parts = 0;
   if constexpr (!Archive::reading) {
-    parts = static_cast<uint16_t>((r.spent != 0 || r.crashes_in_row != 0 ? 1 : 0) | (r.due_ms != 0 ? 2 : 0) |
-                                  (r.expire_at_ms != 0 ? 4 : 0) | (r.token != 0 ? 8 : 0) |
-                                  (r.cancel ? 16 : 0) | (r.progress >= 0 || !r.note.empty() ? 32 : 0) |
-                                  (r.has_error ? 64 : 0) | (r.releases != 0 ? 128 : 0) |
-                                  (r.ended_at_ms != 0 ? 256 : 0) | (r.due_on_wall ? 512 : 0) |
-                                  (r.invocation_written ? 1024 : 0) | (!r.cancel_reason.empty() ? 2048 : 0) |
-                                  (r.reserved.empty() ? 0 : 4096) | (r.spent_delivery != 0 ? 8192 : 0));
+    parts = static_cast<uint16_t>(
+        (r.spent != 0 || r.crashes_in_row != 0 ? 1 : 0) | (r.due_ms != 0 ? 2 : 0) |
+        (r.expire_at_ms != 0 ? 4 : 0) | (r.token != 0 ? 8 : 0) | (r.cancel ? 16 : 0) |
+        (r.progress >= 0 || !r.note.empty() ? 32 : 0) | (r.has_error ? 64 : 0) | (r.releases != 0 ? 128 : 0) |
+        (r.ended_at_ms != 0 ? 256 : 0) | (r.due_on_wall ? 512 : 0) | (r.invocation_written ? 1024 : 0) |
+        (!r.cancel_reason.empty() ? 2048 : 0) | (r.reserved.empty() ? 0 : 4096) |
+        (r.spent_delivery != 0 ? 8192 : 0) | (r.version.empty() ? 0 : 16384));
   }
   word(ar, r.place, 9);
   ar(parts, r.role, r.priority, r.deliveries);
@@ -118,6 +118,7 @@ void serialize(Archive& ar, LifeRecord& r, uint8_t) {
   }
   if ((parts & 4096) != 0) serialize(ar, r.reserved);
   if ((parts & 8192) != 0) ar(r.spent_delivery);
+  if ((parts & 16384) != 0) ar(r.version);
   if ((parts & 2048) != 0) ar(r.cancel_reason);
   if ((parts & 32) != 0) ar(r.progress, r.note);
   if ((parts & 64) != 0) {
@@ -141,6 +142,7 @@ void serialize(Archive& ar, InvocationRecord& r, uint8_t version) {
   word(ar, r.error_class, class_count);
   ar(r.error_text, r.tokens, r.cost);
   if (version >= 2) serialize(ar, r.reserved);
+  if (version >= 3) ar(r.version);
 }
 
 template <typename Archive>

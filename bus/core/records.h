@@ -117,7 +117,7 @@ struct Reservation {
 
 // What became of a message; no row while nothing has (it stands in its home lane, ready).
 struct LifeRecord {
-  static constexpr uint8_t version_now = 2;
+  static constexpr uint8_t version_now = 3;
   Place place = Place::back;
   uint32_t role = 0;  // at present
   uint8_t priority = 5;
@@ -143,6 +143,7 @@ struct LifeRecord {
   uint64_t cost = 0;
   Reservation reserved;         // of the live claim, or of a lapsed one; since version 2
   uint32_t spent_delivery = 0;  // the newest that cost an attempt; since version 2
+  std::string version;          // of what it is run with; since version 3
 
   // The newest failure, and releases in a row.
   bool has_error = false;
@@ -165,7 +166,7 @@ constexpr std::array<std::string_view, 6> outcome_names = {"done",     "failed",
                                                            "released", "cancelled", "expired"};
 
 struct InvocationRecord {
-  static constexpr uint8_t version_now = 2;
+  static constexpr uint8_t version_now = 3;
   uint32_t delivery = 0;
   uint64_t token = 0;
   std::string daemon;
@@ -177,6 +178,7 @@ struct InvocationRecord {
   uint64_t tokens = 0;
   uint64_t cost = 0;
   Reservation reserved;  // when it lapsed; since version 2
+  std::string version;   // of what it was run with; since version 3
 };
 
 struct DeadRecord {

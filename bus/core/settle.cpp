@@ -17,6 +17,11 @@ std::string cut_text(std::string_view text, size_t max) {
   return std::string(text.substr(0, end));
 }
 
+// Who runs it knows best what with: the claim may have been asked for before that changed.
+void note_version(LifeRecord& life, std::string_view version) {
+  if (!version.empty()) life.version = std::string(version);
+}
+
 }  // namespace
 
 LiveClaim* Machine::find_claim(std::string_view id, std::string_view token) {
@@ -94,9 +99,9 @@ void Machine::apply_ack(ClientId client, const op::Ack& ack, ReplyWriter& writer
   }
   charge(claim->life, ack.usage);
   const std::string daemon = ack.next ? claim->life.daemon : std::string();
-  acknowledge(*claim, ack.result);
+  acknowledge(*claim, ack.result, ack.version);
   if (!ack.next) return writer.simple("OK");
-  const ClaimAsk ask{daemon, ack.next->roles, ack.next->count, ack.next->lease_ms};
+  const ClaimAsk ask{daemon, ack.next->roles, ack.next->count, ack.next->lease_ms, ack.version};
   // NEXT cannot wait for a window to be filled; so much of it is worth the time of a turn.
   constexpr int refills_max = 16;
   PAWL_UNASKED_PATH(next_not_asked);
@@ -118,7 +123,8 @@ void Machine::apply_multi_ack(const op::MultiAck& ack, ReplyWriter& writer) {
   }
 }
 
-void Machine::acknowledge(LiveClaim& claim, std::string_view result) {
+void Machine::acknowledge(LiveClaim& claim, std::string_view result, std::string_view version) {
+  note_version(claim.life, version);
   claim.life.crashes_in_row = 0;
   const auto closed = close_claim(claim, Outcome::done, ErrorClass::unknown, "");
   LifeRecord& life = closed.mapped().life;
@@ -153,6 +159,7 @@ Claims::node_type Machine::close_claim(const LiveClaim& claim, Outcome outcome, 
     record.error_text = std::string(text);
     record.tokens = life.tokens;
     record.cost = life.cost;
+    record.version = life.version;
     if (outcome == Outcome::lapsed) record.reserved = life.reserved;
     const BirthKey& key = closed.mapped().key;
     view_.put(Table::invocation, keys::invocation(key, life.deliveries), encoded(record));
@@ -226,6 +233,7 @@ void Machine::apply_fail(const op::Fail& fail, ReplyWriter& writer) {
 }
 
 void Machine::fail_claim(LiveClaim& claim, const op::Fail& fail, ReplyWriter& writer) {
+  note_version(claim.life, fail.version);
   const std::string text = cut_text(fail.text, limits::error_text_bytes_max);
   const auto closed = close_claim(claim, Outcome::failed, fail.error_class, text);
   auto& [key, life, home, own_max, batch] = closed.mapped();
@@ -294,6 +302,7 @@ void Machine::apply_extend(const op::Extend& extend, ReplyWriter& writer) {
   }
   if (freeze_.all() && !PAWL_FAULT(freeze_extend_writes)) return write_extended(*claim, writer);
   charge(claim->life, extend.usage);
+  note_version(claim->life, extend.version);
   leases_.erase({claim->life.deadline_ms, claim->key.sequence});
   if (extend.lease_ms) claim->life.lease_ms = *extend.lease_ms;
   claim->life.deadline_ms = head_.lease_ms + claim->life.lease_ms;

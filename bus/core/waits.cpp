@@ -55,6 +55,7 @@ Machine::Served Machine::serve_claim_wait(Wait& wait, Outbox& outbox, bool last_
   ask.daemon = wait.daemon;
   ask.count = wait.count;
   ask.lease_ms = wait.lease_ms;
+  ask.version = wait.version;
   ask.roles.assign(wait.roles.begin(), wait.roles.end());
   PAWL_UNASKED_PATH(waiters_not_asked);
   const ClaimOutcome outcome = take(ask);

@@ -94,6 +94,10 @@ void read_push_option(PushOption option, op::Push& push, OptionReader& options) 
 void read_tokens(op::Usage& usage, OptionReader& options) {
   usage.tokens = options.number(0, limits::usage_max);
 }
+void read_version(op::Text& version, OptionReader& options) {
+  version = options.value();
+  options.check(bad_name("a version", version));
+}
 void read_cost(op::Usage& usage, OptionReader& options) {
   usage.cost = options.number(0, limits::usage_max, "micro-dollars");
 }
@@ -173,7 +177,7 @@ Decoded decode_mpush(const Command&, Args args) {
 }
 
 Decoded decode_claim(const Command& command, Args args) {
-  static constexpr std::array<Option, 3> claim_options = {{{"COUNT"}, {"WAIT"}, {"LEASE"}}};
+  static constexpr std::array<Option, 4> claim_options = {{{"COUNT"}, {"WAIT"}, {"LEASE"}, {"VERSION"}}};
   op::Claim claim;
   claim.daemon = args[1];
   if (auto fault = bad_daemon(claim.daemon)) return *std::move(fault);
@@ -192,6 +196,9 @@ Decoded decode_claim(const Command& command, Args args) {
       case 1:
         claim.wait_ms = options.duration(0, limits::wait_ms_max);
         break;
+      case 3:
+        read_version(claim.version, options);
+        break;
       default:
         claim.lease_ms = options.duration(limits::lease_ms_min, limits::lease_ms_max);
     }
@@ -202,7 +209,8 @@ Decoded decode_claim(const Command& command, Args args) {
 
 Decoded decode_ack(const Command& command, Args args) {
   // NEXT stands here for the list in errors; the words behind it are read on their own.
-  static constexpr std::array<Option, 4> ack_options = {{{"RESULT"}, {"TOKENS"}, {"COST"}, {"NEXT", 0}}};
+  static constexpr std::array<Option, 5> ack_options = {
+      {{"RESULT"}, {"TOKENS"}, {"COST"}, {"VERSION"}, {"NEXT", 0}}};
   op::Ack ack;
   ack.id = args[1];
   ack.token = args[2];
@@ -219,6 +227,9 @@ Decoded decode_ack(const Command& command, Args args) {
         break;
       case 1:
         read_tokens(ack.usage, options);
+        break;
+      case 3:
+        read_version(ack.version, options);
         break;
       default:
         read_cost(ack.usage, options);
@@ -246,7 +257,8 @@ Decoded decode_mack(const Command& command, Args args) {
 }
 
 Decoded decode_fail(const Command& command, Args args) {
-  static constexpr std::array<Option, 4> fail_options = {{{"RETRYIN"}, {"DEAD", 0}, {"TOKENS"}, {"COST"}}};
+  static constexpr std::array<Option, 5> fail_options = {
+      {{"RETRYIN"}, {"DEAD", 0}, {"TOKENS"}, {"COST"}, {"VERSION"}}};
   op::Fail fail;
   fail.id = args[1];
   fail.token = args[2];
@@ -265,6 +277,9 @@ Decoded decode_fail(const Command& command, Args args) {
       case 2:
         read_tokens(fail.usage, options);
         break;
+      case 4:
+        read_version(fail.version, options);
+        break;
       default:
         read_cost(fail.usage, options);
     }
@@ -274,8 +289,8 @@ Decoded decode_fail(const Command& command, Args args) {
 }
 
 Decoded decode_extend(const Command& command, Args args) {
-  static constexpr std::array<Option, 4> extend_options = {
-      {{"LEASE"}, {"PROGRESS", 2}, {"TOKENS"}, {"COST"}}};
+  static constexpr std::array<Option, 5> extend_options = {
+      {{"LEASE"}, {"PROGRESS", 2}, {"TOKENS"}, {"COST"}, {"VERSION"}}};
   op::Extend extend;
   extend.id = args[1];
   extend.token = args[2];
@@ -294,6 +309,9 @@ Decoded decode_extend(const Command& command, Args args) {
         break;
       case 2:
         read_tokens(extend.usage, options);
+        break;
+      case 4:
+        read_version(extend.version, options);
         break;
       default:
         read_cost(extend.usage, options);

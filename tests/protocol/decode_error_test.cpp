@@ -100,11 +100,11 @@ TEST_CASE("bad options") {
       {"CLAIM d r COUNT 0", "BADARG COUNT is a whole number from 1 to 10000, not '0'"},
       {"CLAIM d r COUNT 10001", "BADARG COUNT is a whole number from 1 to 10000, not '10001'"},
       {"CLAIM d r WAIT 86400001", "BADARG WAIT is milliseconds from 0 to 86400000, not '86400001'"},
-      {"CLAIM d r NEXT x", "BADARG unknown option 'NEXT'; CLAIM takes COUNT, WAIT, LEASE"},
+      {"CLAIM d r NEXT x", "BADARG unknown option 'NEXT'; CLAIM takes COUNT, WAIT, LEASE, VERSION"},
       {"CLAIM d COUNT 1",
        "BADARG CLAIM needs at least one role, and 'COUNT' is an option word; usage: CLAIM daemon role [role "
        "...] "
-       "[COUNT n] [WAIT ms] [LEASE ms]"},
+       "[COUNT n] [WAIT ms] [LEASE ms] [VERSION v]"},
       {"CLAIM d@ r", "BADARG a daemon is name or name@boot, each 1 to 128 of A-Z a-z 0-9 . _ : -, not 'd@'"},
       {"ACK A t", "BADARG an id is 1 to 32 of 0-9 a-z, not 'A'"},
       {"ACK a T", "BADARG a token is 1 to 32 of 0-9 a-z, not 'T'"},
@@ -112,9 +112,10 @@ TEST_CASE("bad options") {
        "BADARG a token is 1 to 32 of 0-9 a-z, not '012345678901234567890123456789012'"},
       {"ACK a t TOKENS -1", "BADARG TOKENS is a whole number from 0 to 9007199254740992, not '-1'"},
       {"ACK a t COST x", "BADARG COST is micro-dollars from 0 to 9007199254740992, not 'x'"},
-      {"ACK a t FOO 1", "BADARG unknown option 'FOO'; ACK takes RESULT, TOKENS, COST, NEXT"},
+      {"ACK a t FOO 1", "BADARG unknown option 'FOO'; ACK takes RESULT, TOKENS, COST, VERSION, NEXT"},
       {"ACK a t NEXT",
-       "BADARG NEXT needs at least one role; usage: ACK id token [RESULT bytes] [TOKENS n] [COST n] [NEXT "
+       "BADARG NEXT needs at least one role; usage: ACK id token [RESULT bytes] [TOKENS n] [COST n] [VERSION "
+       "v] [NEXT "
        "[COUNT "
        "n] [LEASE ms] role [role ...]]"},
       {"ACK a t NEXT r WAIT 5", "BADARG unknown option 'WAIT'; ACK takes COUNT, LEASE"},
