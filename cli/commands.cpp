@@ -155,6 +155,14 @@ constexpr std::array<OptionSpec, 9> exec_options = {{
     {"on-freeze", on_freeze, "HOW", "a freeze of all: pause (default), terminate or finish what runs"},
 }};
 
+constexpr std::array<OptionSpec, 5> run_options = {{
+    {"config", file, "FILE", "default pawl.toml; changes to it are taken as they come"},
+    {"name", text, "NAME", "of this daemon; default: [run] name, or runner-HOST"},
+    {"spool", folder, "DIR", "for outcomes while the bus is gone; default: spool beside its data"},
+    {"drain", flag, "", "end when nothing is ready or scheduled"},
+    {"verbose", flag, "", "a line for each message", 'v'},
+}};
+
 constexpr std::array<OptionSpec, 7> dead_list_options = {{
     {"role", text, "ROLE", "only of this role"},
     {"class", error_class, "CLASS", "only of this error class"},
@@ -243,6 +251,7 @@ constexpr std::array<CommandSpec, 43> table = {{
     {"invocations", "[ID]", 0, 1, "deliveries of a message, or recent failures of all", invocations_options},
     {"why", "ID", 1, 1, "why a message is not running", {}},
     {"exec", "ROLE…", 1, any_number, "run a command for each message, payload on stdin", exec_options, true},
+    {"run", "[ROLE…]", 0, any_number, "the agent runner: the commands of pawl.toml's roles", run_options},
     {"dead list", "", 0, 0, "dead letters, the latest error of each", dead_list_options},
     {"dead groups", "", 0, 0, "dead letters by error fingerprint", dead_filter_options},
     {"dead show", "ID", 1, 1, "a dead letter with its history", {}},

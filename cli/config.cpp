@@ -94,12 +94,13 @@ void read_all_users(ConfigReader& reader, const TomlNode& table, FileConfig& con
   read_users(reader, table, config.bus.users);
 }
 
-constexpr std::array<Section, 5> sections = {{
+constexpr std::array<Section, 6> sections = {{
     {"bus", "[bus]", read_bus},
     {"role", "[role.research]", read_roles},
     {"system", "[system]", read_system},
     {"guards", "[guards]", read_guards},
     {"user", "[user.NAME]", read_all_users},
+    {"run", "[run]", read_run},
 }};
 
 // Sections of the file format that this version does not act on.

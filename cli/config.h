@@ -8,6 +8,7 @@
 
 #include "bus/base/result.h"
 #include "bus/core/config.h"
+#include "runner/run_config.h"
 
 namespace pawl::cli {
 
@@ -19,6 +20,7 @@ struct FileConfig {
   std::optional<std::string> http;    // HOST:PORT or "none"
   std::optional<std::string> socket;
   std::optional<std::string> password;  // resolved: { env = "NAME" } has been looked up
+  runner::RunConfig run;                // of the agent runner
   std::vector<std::string> notices;     // "FILE:LINE: … is not acted on yet", in the order of the file
   std::string path;
 };

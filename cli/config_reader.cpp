@@ -124,10 +124,10 @@ std::optional<std::string> ConfigReader::secret(const Place& place, const TomlNo
   return std::nullopt;
 }
 
-// An argument vector: the program first.
-void ConfigReader::command(const Place& place, const TomlNode& node) {
+std::vector<std::string> ConfigReader::command(const Place& place, const TomlNode& node) {
+  std::vector<std::string> words;
   constexpr std::string_view example = "[\"./agents/research.sh\"]";
-  if (!expect(place, node, TomlKind::array, example)) return;
+  if (!expect(place, node, TomlKind::array, example)) return words;
   if (node.items.empty()) fail(place, node, "is empty; write something like " + std::string(example));
   for (size_t i = 0; i < node.items.size(); ++i) {
     const TomlNode& item = node.items[i];
@@ -136,7 +136,9 @@ void ConfigReader::command(const Place& place, const TomlNode& node) {
     if ((i == 0 && item.text.empty()) || item.text.find('\0') != std::string::npos) {
       fail(item.line, where + " is empty or holds a NUL; the first is the program to run");
     }
+    words.push_back(item.text);
   }
+  return words;
 }
 
 std::vector<std::string> ConfigReader::names(const Place& place, const TomlNode& node) {

@@ -54,8 +54,10 @@ class ConfigReader {
   std::vector<core::QuotaConfig> quotas(const Place& place, const TomlNode& node);
   std::optional<core::RateConfig> rate(const Place& place, const TomlNode& node);  // "10/s"
 
-  // Checked and thrown away: for what this version does not act on.
-  void command(const Place& place, const TomlNode& node);
+  // An argument vector, the program first; empty after a complaint.
+  std::vector<std::string> command(const Place& place, const TomlNode& node);
+  // "pawl.toml:12", for complaints that come later.
+  std::string place_of(const TomlNode& node) const { return path_ + ":" + std::to_string(node.line); }
 
   // A table's unknown key, with the nearest of `known`.
   template <typename Names>

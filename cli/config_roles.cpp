@@ -16,6 +16,7 @@ constexpr std::array<std::string_view, 4> option_words = {"count", "wait", "leas
 
 struct Draft {
   core::RoleConfig role;
+  runner::RoleConfig handler;
   // Looked at once the rest of the role is known.
   const TomlNode* backoff = nullptr;
   const TomlNode* retry = nullptr;
@@ -39,9 +40,13 @@ struct At {
   }
 };
 
-void on_freeze(const At& at) {
+void on_freeze(const At& at, Draft& draft) {
   const auto word = at.reader.text(at.place, at.node, "\"pause\"");
-  if (!word || *word == "pause" || *word == "terminate" || *word == "finish") return;
+  if (!word) return;
+  if (const auto how = runner::on_freeze_from(*word)) {
+    draft.handler.on_freeze = *how;
+    return;
+  }
   at.reader.fail(at.place, at.node, "is \"" + *word + R"("; it is one of "pause" "terminate" "finish")");
 }
 
@@ -54,20 +59,33 @@ struct Key {
 constexpr Range any_time{1, limits::duration_ms_max};
 constexpr Range lease_range{limits::lease_ms_min, limits::lease_ms_max};
 
-constexpr std::array<Key, 16> keys = {{
-    {"command", false, [](const At& at, Draft&) { at.reader.command(at.place, at.node); }},
-    {"prompt", false,
-     [](const At& at, Draft&) { static_cast<void>(at.reader.text(at.place, at.node, "\"prompts/r.md\"")); }},
+constexpr std::array<Key, 19> keys = {{
+    {"command", true,
+     [](const At& at, Draft& d) {
+       d.handler.command = at.reader.command(at.place, at.node);
+       d.handler.command_place = at.reader.place_of(at.node);
+     }},
+    {"shell", true,
+     [](const At& at, Draft& d) {
+       if (at.reader.expect(at.place, at.node, TomlKind::boolean, "true")) d.handler.shell = at.node.boolean;
+     }},
+    {"prompt", true,
+     [](const At& at, Draft& d) {
+       d.handler.prompt = at.reader.text(at.place, at.node, "\"prompts/r.md\"").value_or("");
+       d.handler.prompt_place = at.reader.place_of(at.node);
+     }},
+    {"exit", true, [](const At& at, Draft& d) { read_exits(at.reader, at.place, at.node, d.handler.rules); }},
+    {"patterns", true,
+     [](const At& at, Draft& d) { read_patterns(at.reader, at.place, at.node, d.handler.rules); }},
     {"concurrency", true, [](const At& at, Draft& d) { at.integer(d.role.concurrency, claims_most); }},
     {"lease", true, [](const At& at, Draft& d) { at.duration(d.role.lease_ms, lease_range); }},
-    {"timeout", false,
-     [](const At& at, Draft&) { static_cast<void>(at.reader.duration(at.place, at.node, any_time)); }},
+    {"timeout", true, [](const At& at, Draft& d) { at.duration(d.handler.timeout_ms, any_time); }},
     {"max_attempts", true,
      [](const At& at, Draft& d) { at.integer(d.role.max_attempts, limits::attempts_max); }},
     {"backoff", true, [](const At& at, Draft& d) { d.backoff = &at.node; }},
     {"needs", true, [](const At& at, Draft& d) { d.role.needs = at.reader.names(at.place, at.node); }},
-    {"limp", false, [](const At& at, Draft&) { at.reader.command(at.place, at.node); }},
-    {"on_freeze", false, [](const At& at, Draft&) { on_freeze(at); }},
+    {"limp", false, [](const At& at, Draft&) { static_cast<void>(at.reader.command(at.place, at.node)); }},
+    {"on_freeze", true, on_freeze},
     {"quota", true, [](const At& at, Draft& d) { d.role.quotas = at.reader.quotas(at.place, at.node); }},
     {"rate", true,
      [](const At& at, Draft& d) {
@@ -153,6 +171,11 @@ void read_roles(ConfigReader& reader, const TomlNode& table, FileConfig& config)
       if (!key->acted_on) reader.notice(node.line, place.of(node));
     }
     finish(reader, place, draft);
+    draft.handler.name = role.key;
+    draft.handler.place = reader.place_of(role);
+    draft.handler.needs = draft.role.needs;
+    if (draft.role.concurrency != 0) draft.handler.concurrency = draft.role.concurrency;
+    config.run.roles.push_back(std::move(draft.handler));
     config.bus.roles.insert_or_assign(role.key, std::move(draft.role));
   }
 }

@@ -15,6 +15,12 @@ namespace pawl::cli {
 void read_roles(ConfigReader& reader, const TomlNode& table, FileConfig& config);   // [role.NAME]
 void read_system(ConfigReader& reader, const TomlNode& table, FileConfig& config);  // [system]
 void read_guards(ConfigReader& reader, const TomlNode& table, FileConfig& config);  // [guards]
+void read_run(ConfigReader& reader, const TomlNode& table, FileConfig& config);     // [run]
+
+// exit = { 3 = "rate_limited" } and patterns = [ { text = "429", class = "rate_limited" } ] of a role.
+void read_exits(ConfigReader& reader, const Place& place, const TomlNode& node, runner::EndingRules& rules);
+void read_patterns(ConfigReader& reader, const Place& place, const TomlNode& node,
+                   runner::EndingRules& rules);
 
 // The guards whose mode [guards] may set.
 std::span<const std::string_view> guards_with_mode();

@@ -39,6 +39,7 @@ constexpr Route routes[] = {
     {"invocations", run_invocations},
     {"why", run_why},
     {"exec", run_exec},
+    {"run", run_run},
     {"dead list", run_dead_list},
     {"dead groups", run_dead_groups},
     {"dead show", run_dead_show},

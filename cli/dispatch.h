@@ -60,6 +60,8 @@ int run_dead_import(Session* session);
 int run_dead_stats(Session* session);
 // exec.cpp
 int run_exec(Session* session);
+// run.cpp
+int run_run(Session* session);
 // passwd.cpp
 int run_passwd(Session* session);
 // bus.cpp

@@ -8,6 +8,7 @@
 #include "bus/core/freeze.h"
 #include "bus/core/words.h"
 #include "cli/values.h"
+#include "runner/words.h"
 
 namespace pawl::cli {
 namespace {
@@ -49,7 +50,8 @@ std::string joined(const Words& words) {
   return text;
 }
 
-constexpr std::array<std::string_view, 3> on_freeze_words = {"pause", "terminate", "finish"};
+// The runner must not know the core: it has the words of its own.
+static_assert(runner::error_class_names == core::class_names);
 
 template <typename Words>
 Checked one_of(const OptionSpec& option, const std::string& value, const Words& words) {
@@ -59,17 +61,13 @@ Checked one_of(const OptionSpec& option, const std::string& value, const Words& 
 
 }  // namespace
 
-bool is_error_class(std::string_view word) {
-  return std::find(core::class_names.begin(), core::class_names.end(), word) != core::class_names.end();
-}
-
 std::string state_list() { return joined(core::state_names); }
 
 std::string error_class_list() { return joined(core::class_names); }
 
 std::string freeze_scope_list() { return joined(core::freeze_scope_names); }
 
-std::string on_freeze_list() { return joined(on_freeze_words); }
+std::string on_freeze_list() { return joined(runner::on_freeze_names); }
 
 Result<std::optional<int64_t>> check_option_value(const OptionSpec& option, const std::string& value) {
   switch (option.kind) {
@@ -113,7 +111,7 @@ Result<std::optional<int64_t>> check_option_value(const OptionSpec& option, cons
     case ValueKind::freeze_scope:
       return one_of(option, value, core::freeze_scope_names);
     case ValueKind::on_freeze:
-      return one_of(option, value, on_freeze_words);
+      return one_of(option, value, runner::on_freeze_names);
   }
   return std::optional<int64_t>();
 }

@@ -16,7 +16,6 @@ namespace pawl::cli {
 Result<std::optional<int64_t>> check_option_value(const OptionSpec& option, const std::string& value);
 
 // The closed word lists of contract section 1.
-bool is_error_class(std::string_view word);
 std::string state_list();
 std::string error_class_list();
 std::string freeze_scope_list();

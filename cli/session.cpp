@@ -162,6 +162,8 @@ Result<std::string> read_argument(const std::string& argument) {
   return argument;
 }
 
+std::string own_host_name() { return as_name(host_name()); }
+
 std::string default_daemon_name() { return as_name("cli-" + host_name()) + "-" + std::to_string(getpid()); }
 
 std::string operator_name() {

@@ -52,6 +52,8 @@ Result<std::string> read_argument(const std::string& argument);
 // All of a file, or of stdin for "-"; TOOBIG above what one command may carry.
 Result<std::string> read_whole(const std::string& path);
 
+// This machine's, within the alphabet of names.
+std::string own_host_name();
 // cli-HOST-PID, within the alphabet of names.
 std::string default_daemon_name();
 // USER@HOST, for "by" and the chronicle.

@@ -1,12 +1,8 @@
-#include "cli/freeze_watch.h"
+#include "runner/freeze_watch.h"
 
 #include <algorithm>
 
-#include "cli/kill_flags.h"
-#include "cli/kill_place.h"
-#include "cli/values.h"
-
-namespace pawl::cli {
+namespace pawl::runner {
 namespace {
 
 // Most commands are over before: they cost no third connection.
@@ -17,10 +13,20 @@ constexpr int64_t flag_every_ms = 250;
 constexpr int64_t status_often_ms = 1000;
 constexpr int64_t status_seldom_ms = 10'000;  // should the topic's connection be dead without saying so
 
+// The answer of KILL STATUS.
+SeenFreeze freeze_in(const client::Reply& status) {
+  SeenFreeze seen;
+  const std::string kind = status.text_of("freeze", "none");
+  seen.hard = kind == "hard";
+  seen.all = kind != "none" && status.text_of("scope", "all") == "all";
+  seen.reason = status.text_of("reason");
+  return seen;
+}
+
 }  // namespace
 
-FreezeWatch::FreezeWatch(client::Endpoint endpoint, client::Timeouts timeouts)
-    : endpoint_(std::move(endpoint)), timeouts_(timeouts), folder_(folder_of(endpoint_)) {
+FreezeWatch::FreezeWatch(client::Endpoint endpoint, client::Timeouts timeouts, ReadFlags read_flags)
+    : endpoint_(std::move(endpoint)), timeouts_(timeouts), read_flags_(std::move(read_flags)) {
   timeouts_.connect_ms = std::min(timeouts_.connect_ms, connect_ms_max);
 }
 
@@ -33,13 +39,13 @@ void FreezeWatch::look(int64_t now, bool cares, bool bus_up) {
     status_at_ms_ = now + status_often_ms;
   }
   if (bus_up && !topic_ && !topic_refused_ && now >= *connect_at_ms_) subscribe(now);
-  if (!folder_.empty() && now >= flag_at_ms_) look_at_flags(now);
+  if (read_flags_ && now >= flag_at_ms_) look_at_flags(now);
 }
 
 void FreezeWatch::add_polls(std::vector<pollfd>* polls, int64_t* wake_ms, bool cares) const {
   if (topic_) polls->push_back({topic_->fd(), POLLIN, 0});
   if (!cares) return;
-  if (!folder_.empty()) *wake_ms = std::min(*wake_ms, flag_at_ms_);
+  if (read_flags_) *wake_ms = std::min(*wake_ms, flag_at_ms_);
   if (!bus_up_) return;
   if (!topic_ && !topic_refused_ && connect_at_ms_) *wake_ms = std::min(*wake_ms, *connect_at_ms_);
   if (!status_refused_ && !asking_) *wake_ms = std::min(*wake_ms, status_at_ms_);
@@ -79,7 +85,7 @@ void FreezeWatch::drop(int64_t now) {
 
 void FreezeWatch::look_at_flags(int64_t now) {
   flag_at_ms_ = now + flag_every_ms;
-  flag_ = read_kill_flags(folder_, wall_now_ms());
+  flag_ = read_flags_();
   if (flag_) flag_seen_ = true;
 }
 
@@ -91,38 +97,38 @@ void FreezeWatch::on_status(const client::Reply* reply, int64_t now) {
     status_refused_ = true;
     return;
   }
-  bus_ = freeze_from(*reply);
-  if (!bus_.all()) flag_seen_ = false;
-  if (subscribed_ && !bus_.all()) status_at_ms_ = now + status_seldom_ms;
+  bus_ = freeze_in(*reply);
+  if (!bus_.all) flag_seen_ = false;
+  if (subscribed_ && !bus_.all) status_at_ms_ = now + status_seldom_ms;
 }
 
 void FreezeWatch::told(bool stands, const std::string& reason) {
-  if (stands == bus_.all()) return;
+  if (stands == bus_.all) return;
   status_at_ms_ = 0;
   bus_ = {};
   flag_seen_ = false;
   if (!stands) return;
-  bus_.kind = core::FreezeKind::soft;
+  bus_.all = true;
   bus_.reason = reason;
 }
 
 void FreezeWatch::forget() {
-  if (bus_.all()) told(false, "");
+  if (bus_.all) told(false, "");
 }
 
 bool FreezeWatch::frozen() const {
   // A flag with a number is the bus's own, and a bus that is there tells of it itself: the file goes a
   // moment after the freeze.
-  if (flag_ && flag_->all() && (flag_->number == 0 || !bus_up_)) return true;
-  if (!bus_.all()) return false;
+  if (flag_ && flag_->all && (flag_->number == 0 || !bus_up_)) return true;
+  if (!bus_.all) return false;
   // Removing the file ends a soft freeze, also while no bus can say so.
-  const bool removed = !bus_up_ && bus_.kind == core::FreezeKind::soft && flag_seen_ && !flag_;
+  const bool removed = !bus_up_ && !bus_.hard && flag_seen_ && !flag_;
   return !removed;
 }
 
 std::string FreezeWatch::reason() const {
-  if (bus_.all() && !bus_.reason.empty()) return bus_.reason;
+  if (bus_.all && !bus_.reason.empty()) return bus_.reason;
   return flag_ ? flag_->reason : "";
 }
 
-}  // namespace pawl::cli
+}  // namespace pawl::runner

@@ -9,18 +9,29 @@
 #include <poll.h>
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "bus/client/client.h"
-#include "bus/core/freeze.h"
 
-namespace pawl::cli {
+namespace pawl::runner {
+
+// A freeze, as far as a worker cares.
+struct SeenFreeze {
+  bool hard = false;
+  bool all = false;     // scope all: what runs is stopped too
+  uint64_t number = 0;  // of a flag that the bus wrote; 0: somebody else did
+  std::string reason;
+};
 
 class FreezeWatch {
  public:
-  FreezeWatch(client::Endpoint endpoint, client::Timeouts timeouts);
+  // What the flag files say now; nothing: no freeze. Null where the files are not at hand.
+  using ReadFlags = std::function<std::optional<SeenFreeze>()>;
+
+  FreezeWatch(client::Endpoint endpoint, client::Timeouts timeouts, ReadFlags read_flags);
 
   // Sees what there is. `cares`: there is work that a freeze matters to; nothing is connected, read or asked
   // without. `bus_up`: the worker's own connection stands. Times are of the steady clock.
@@ -52,7 +63,7 @@ class FreezeWatch {
 
   client::Endpoint endpoint_;
   client::Timeouts timeouts_;
-  std::string folder_;  // with the flag files; empty: not at hand
+  ReadFlags read_flags_;
 
   std::optional<client::Client> topic_;
   bool subscribed_ = false;
@@ -60,8 +71,8 @@ class FreezeWatch {
   std::optional<int64_t> connect_at_ms_;
 
   bool bus_up_ = true;
-  core::FreezeRecord bus_;  // as the bus told it last
-  std::optional<core::FreezeRecord> flag_;
+  SeenFreeze bus_;  // as the bus told it last
+  std::optional<SeenFreeze> flag_;
   bool flag_seen_ = false;  // during this freeze: its absence means something
   int64_t flag_at_ms_ = 0;
 
@@ -70,4 +81,4 @@ class FreezeWatch {
   int64_t status_at_ms_ = 0;
 };
 
-}  // namespace pawl::cli
+}  // namespace pawl::runner

@@ -43,7 +43,8 @@ struct HandlerResult {
   uint64_t output_bytes = 0;     // all of stdout; more than output.size(): it was cut
   std::string error_first_line;  // of stderr, at most 256 bytes
   std::string error_tail;
-  bool timed_out = false;  // ended by its deadline
+  bool timed_out = false;      // ended by its deadline
+  bool out_of_memory = false;  // killed by the kernel for want of memory
 };
 
 class Handler {

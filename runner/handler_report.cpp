@@ -1,18 +1,18 @@
-#include "cli/handler_report.h"
+#include "runner/handler_report.h"
 
 #include <cmath>
 
 #include "bus/base/limits.h"
-#include "cli/json.h"
-#include "cli/option_values.h"
+#include "bus/client/json.h"
+#include "runner/words.h"
 
-namespace pawl::cli {
+namespace pawl::runner {
 namespace {
 
 // A number of any JSON form between 0 and `most`, times `factor`, rounded.
-bool take_number(const Json& line, const char* name, double factor, int64_t most,
+bool take_number(const client::Json& line, const char* name, double factor, int64_t most,
                  std::optional<int64_t>* into) {
-  const Json* value = line.field(name);
+  const client::Json* value = line.field(name);
   if (!value) return true;
   double number = -1;
   if (const int64_t* whole = value->as_int()) {
@@ -29,7 +29,7 @@ bool take_number(const Json& line, const char* name, double factor, int64_t most
 }  // namespace
 
 Status take_report_line(std::string_view line, HandlerReport* report) {
-  const auto parsed = parse_json(line);
+  const auto parsed = client::parse_json(line);
   if (!parsed) return parsed.error();
   if (!parsed->as_object()) return make_error(Code::badarg, "a report is a JSON object");
   HandlerReport next = *report;
@@ -41,11 +41,11 @@ Status take_report_line(std::string_view line, HandlerReport* report) {
     return make_error(Code::badarg,
                       "tokens, cost_usd, progress (0 to 100) and retry_in_ms are numbers, 0 or more");
   }
-  if (const Json* note = parsed->field("note")) {
+  if (const client::Json* note = parsed->field("note")) {
     if (!note->as_string()) return make_error(Code::badarg, "note is a text");
     next.note = note->as_string()->substr(0, limits::note_bytes_max);
   }
-  if (const Json* kind = parsed->field("class")) {
+  if (const client::Json* kind = parsed->field("class")) {
     if (!kind->as_string() || !is_error_class(*kind->as_string())) {
       return make_error(Code::badarg, "class is one of " + error_class_list());
     }
@@ -55,4 +55,4 @@ Status take_report_line(std::string_view line, HandlerReport* report) {
   return {};
 }
 
-}  // namespace pawl::cli
+}  // namespace pawl::runner

@@ -8,7 +8,7 @@
 
 #include "bus/base/result.h"
 
-namespace pawl::cli {
+namespace pawl::runner {
 
 struct HandlerReport {
   std::optional<int64_t> tokens;      // of this delivery, in all
@@ -24,4 +24,4 @@ struct HandlerReport {
 // unknown ones are ignored. BADARG for a line that is no such object; then nothing changed.
 Status take_report_line(std::string_view line, HandlerReport* report);
 
-}  // namespace pawl::cli
+}  // namespace pawl::runner

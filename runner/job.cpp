@@ -1,12 +1,10 @@
-#include "cli/exec_job.h"
+#include "runner/job.h"
 
-#include "cli/json.h"
-#include "cli/kill_flags.h"
-#include "cli/outcome.h"
-#include "cli/shapes.h"
-#include "cli/values.h"
+#include "bus/client/json.h"
+#include "runner/clock.h"
+#include "runner/prompt_store.h"
 
-namespace pawl::cli {
+namespace pawl::runner {
 namespace {
 
 // Linux takes at most 128 KiB in one variable, name and end included.
@@ -24,52 +22,66 @@ void append_usage(const HandlerReport& report, client::Command* command) {
   }
 }
 
-client::Command ack_command(const ExecJob& job, std::string result) {
+// Said again only where it is another one than the claim was made with.
+void append_version(const Job& job, client::Command* command) {
+  if (!job.setup || job.setup->version == job.claimed_version) return;
+  command->push_back("VERSION");
+  command->push_back(job.setup->version);
+}
+
+std::string header_object(const client::Reply* headers) {
+  client::Json object = client::Json::Object();
+  for (size_t i = 0; headers && i + 1 < headers->items.size(); i += 2) {
+    object.set(headers->items[i].as_text(), headers->items[i + 1].as_text());
+  }
+  return client::dump(object);
+}
+
+client::Command ack_command(const Job& job, std::string result) {
   client::Command command = {"ACK", job.id, job.token};
   if (!result.empty()) {
     command.push_back("RESULT");
     command.push_back(std::move(result));
   }
   append_usage(job.report, &command);
+  append_version(job, &command);
   return command;
 }
 
 }  // namespace
 
-Result<runner::HandlerSpec> handler_spec(const client::Reply& claim, const ExecOptions& options,
-                                         const client::Endpoint& endpoint, int64_t now_ms) {
-  const client::Reply* headers = claim.field("headers");
-  const std::string header_object = headers && !headers->items.empty() ? dump(map_to_json(*headers)) : "{}";
-  if (header_object.size() > variable_bytes_max) {
-    return make_error(Code::badarg, "headers of " + std::to_string(header_object.size()) +
+Result<HandlerSpec> handler_spec(const client::Reply& claim, const Setup& setup,
+                                 const Surroundings& surroundings, int64_t now_ms) {
+  const std::string headers = header_object(claim.field("headers"));
+  if (headers.size() > variable_bytes_max) {
+    return make_error(Code::badarg, "headers of " + std::to_string(headers.size()) +
                                         " bytes do not fit into the environment (PAWL_HEADERS)");
   }
   const int64_t lease_end = claim.int_of("deadline").value_or(0);
-  const int64_t deadline = options.timeout_ms ? wall_now_ms() + *options.timeout_ms : lease_end;
-  runner::HandlerSpec spec;
-  spec.command = options.command;
+  const int64_t deadline = setup.timeout_ms ? wall_now_ms() + *setup.timeout_ms : lease_end;
+  HandlerSpec spec;
+  spec.command = setup.command;
   spec.input = claim.text_of("payload");
   spec.output_bytes_max = result_bytes_max;
-  if (options.timeout_ms) spec.deadline_ms = now_ms + *options.timeout_ms;
-  spec.environment = {"PAWL_URL=" + endpoint.url(),
+  if (setup.timeout_ms) spec.deadline_ms = now_ms + *setup.timeout_ms;
+  spec.environment = {"PAWL_URL=" + surroundings.url,
                       "PAWL_ID=" + claim.text_of("id"),
                       "PAWL_ROLE=" + claim.text_of("role"),
                       "PAWL_CLAIM=" + claim.text_of("token"),
                       "PAWL_DELIVERY=" + claim.text_of("delivery"),
                       "PAWL_ATTEMPT=" + claim.text_of("attempt"),
                       "PAWL_DEADLINE=" + std::to_string(deadline),
-                      "PAWL_HEADERS=" + header_object};
-  if (const std::string folder = folder_of(endpoint); !folder.empty()) {
-    spec.environment.push_back("PAWL_KILL_FILE=" + folder + "/KILL");
-  }
+                      "PAWL_HEADERS=" + headers};
+  if (!surroundings.kill_file.empty()) spec.environment.push_back("PAWL_KILL_FILE=" + surroundings.kill_file);
+  if (setup.prompt) spec.environment.push_back("PAWL_PROMPT=" + setup.prompt->path());
   return spec;
 }
 
-client::Command extend_command(const ExecJob& job, const ExecOptions& options) {
+client::Command extend_command(const Job& job) {
   client::Command command = {"EXTEND", job.id, job.token};
-  if (options.lease_ms) {
+  if (job.setup && job.setup->lease_ms) {
     command.push_back("LEASE");
-    command.push_back(std::to_string(*options.lease_ms));
+    command.push_back(std::to_string(*job.setup->lease_ms));
   }
   if (job.report.progress || !job.report.note.empty()) {
     command.push_back("PROGRESS");
@@ -77,30 +89,31 @@ client::Command extend_command(const ExecJob& job, const ExecOptions& options) {
     command.push_back(job.report.note);
   }
   append_usage(job.report, &command);
+  append_version(job, &command);
   return command;
 }
 
-client::Command release_command(const ExecJob& job) { return {"RELEASE", job.id, job.token, "DELAY", "0"}; }
+client::Command release_command(const Job& job) { return {"RELEASE", job.id, job.token, "DELAY", "0"}; }
 
-client::Command cancelled_command(const ExecJob& job) {
+client::Command cancelled_command(const Job& job) {
   return {"FAIL", job.id, job.token, "cancelled", "cancelled before it began"};
 }
 
-void prepare_settle(ExecJob* job, const runner::HandlerResult& ended, const ExecOptions& options) {
-  Outcome outcome = outcome_of(ended, job->report, options.timeout_ms.value_or(0));
+void prepare_settle(Job* job, const HandlerResult& ended) {
+  Outcome outcome = outcome_of(ended, job->report, job->setup->rules, job->setup->timeout_ms.value_or(0));
   if (outcome.ok) {
-    job->ending = ExecJob::Ending::handled;
+    job->ending = Job::Ending::handled;
     job->output = ended.output;
     job->output_bytes = ended.output_bytes;
     job->settle = ack_command(*job, std::move(outcome.result));
     return;
   }
   if (job->told_to_stop && !job->cancelled) {
-    job->ending = ExecJob::Ending::released;
+    job->ending = Job::Ending::released;
     job->settle = release_command(*job);
     return;
   }
-  job->ending = job->cancelled ? ExecJob::Ending::cancelled : ExecJob::Ending::failed;
+  job->ending = job->cancelled ? Job::Ending::cancelled : Job::Ending::failed;
   client::Command command = {"FAIL", job->id, job->token, job->cancelled ? "cancelled" : outcome.error_class,
                              outcome.error_text};
   if (outcome.retry_in_ms) {
@@ -108,14 +121,15 @@ void prepare_settle(ExecJob* job, const runner::HandlerResult& ended, const Exec
     command.push_back(std::to_string(*outcome.retry_in_ms));
   }
   append_usage(job->report, &command);
+  append_version(*job, &command);
   job->settle = std::move(command);
 }
 
-bool shrink_result(ExecJob* job) {
-  if (job->ending != ExecJob::Ending::handled || job->output.size() <= shrunk_result_bytes) return false;
+bool shrink_result(Job* job) {
+  if (job->ending != Job::Ending::handled || job->output.size() <= shrunk_result_bytes) return false;
   job->settle = ack_command(*job, cut_with_mark(job->output, job->output_bytes, shrunk_result_bytes));
   job->output.resize(shrunk_result_bytes);
   return true;
 }
 
-}  // namespace pawl::cli
+}  // namespace pawl::runner

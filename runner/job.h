@@ -1,4 +1,4 @@
-// One claimed message in the hands of `pawl exec`: its handler, its claim, its report.
+// One claimed message in a worker's hands: its handler, its claim, its report.
 #pragma once
 
 #include <cstdint>
@@ -8,18 +8,25 @@
 #include <vector>
 
 #include "bus/client/client.h"
-#include "cli/handler_report.h"
 #include "runner/handler.h"
+#include "runner/handler_report.h"
+#include "runner/setup.h"
 
-namespace pawl::cli {
+namespace pawl::runner {
 
-struct ExecJob {
+struct Lane;
+
+struct Job {
   std::string id;
   std::string token;
   std::string role;
   std::string delivery;
-  std::optional<client::Reply> held_claim;   // not begun yet: the fleet is frozen
-  std::unique_ptr<runner::Handler> handler;  // null before it began and once it ended
+  std::string daemon;                       // who claimed it
+  Lane* lane = nullptr;                     // null: an outcome that an earlier process left
+  SetupPtr setup;                           // null: likewise
+  std::string claimed_version;              // what the bus was told at the claim
+  std::optional<client::Reply> held_claim;  // not begun yet: the fleet is frozen
+  std::unique_ptr<Handler> handler;         // null before it began and once it ended
   HandlerReport report;
   bool report_is_news = false;  // progress that the bus has not seen
   bool bad_report_said = false;
@@ -43,42 +50,31 @@ struct ExecJob {
   bool settle_in_flight = false;
   bool held_said = false;
   bool settle_unsure = false;  // sent once, and the connection broke before the answer
+  bool spooled = false;        // its outcome is on disk as well
   bool settled = false;
 };
 
-// What a freeze of scope all does to what runs.
-enum class OnFreeze : uint8_t { pause, terminate, finish };
-
-struct ExecOptions {
-  std::vector<std::string> roles;
-  std::vector<std::string> command;
-  std::string daemon;
-  size_t jobs = 1;
-  bool once = false;
-  bool drain = false;
-  int64_t once_wait_ms = 0;
-  std::optional<int64_t> lease_ms;
-  std::optional<int64_t> timeout_ms;
-  int64_t reconnect_ms = 60'000;
-  OnFreeze on_freeze = OnFreeze::pause;
+// Where a handler is to find the bus, and its kill switch.
+struct Surroundings {
+  std::string url;        // password included
+  std::string kill_file;  // DIR/KILL; "" where it is not known
 };
 
 // What the handler of `claim` (a map of CLAIM) gets: command, payload, environment.
 // BADARG when the headers do not fit into an environment variable.
-Result<runner::HandlerSpec> handler_spec(const client::Reply& claim, const ExecOptions& options,
-                                         const client::Endpoint& endpoint, int64_t now_ms);
+Result<HandlerSpec> handler_spec(const client::Reply& claim, const Setup& setup,
+                                 const Surroundings& surroundings, int64_t now_ms);
 
 // EXTEND for a running job, with what it reported so far.
-client::Command extend_command(const ExecJob& job, const ExecOptions& options);
-
+client::Command extend_command(const Job& job);
 // Gives the message back, unspent and at once.
-client::Command release_command(const ExecJob& job);
+client::Command release_command(const Job& job);
 // FAIL for a message that was cancelled.
-client::Command cancelled_command(const ExecJob& job);
+client::Command cancelled_command(const Job& job);
 
 // Decides how the message ends now that the handler did, and makes ACK, FAIL or RELEASE.
-void prepare_settle(ExecJob* job, const runner::HandlerResult& ended, const ExecOptions& options);
+void prepare_settle(Job* job, const HandlerResult& ended);
 // A shorter result after TOOBIG; false when it cannot get shorter.
-bool shrink_result(ExecJob* job);
+bool shrink_result(Job* job);
 
-}  // namespace pawl::cli
+}  // namespace pawl::runner

@@ -1,10 +1,10 @@
-#include "cli/exec_link.h"
+#include "runner/link.h"
 
 #include <algorithm>
 
-#include "cli/values.h"
+#include "runner/clock.h"
 
-namespace pawl::cli {
+namespace pawl::runner {
 namespace {
 
 constexpr int64_t pause_first_ms = 100;
@@ -13,7 +13,7 @@ constexpr int64_t reconnect_limit_ms = 2000;
 
 }  // namespace
 
-void ExecLink::connect_when_due(int64_t now_ms) {
+void Link::connect_when_due(int64_t now_ms) {
   if (client_ || closing_ || now_ms < next_try_ms_) return;
   client::Timeouts timeouts = timeouts_;
   if (was_up_) timeouts.connect_ms = std::min(timeouts.connect_ms, reconnect_limit_ms);
@@ -31,12 +31,12 @@ void ExecLink::connect_when_due(int64_t now_ms) {
   was_up_ = true;
 }
 
-void ExecLink::ask(const client::Command& command, int64_t wait_ms, int64_t now_ms, OnReply on_reply) {
+void Link::ask(const client::Command& command, int64_t wait_ms, int64_t now_ms, OnReply on_reply) {
   client_->append(command);
   waiting_.push_back({now_ms + timeouts_.reply_ms + wait_ms, std::move(on_reply)});
 }
 
-void ExecLink::close_gently(int64_t now_ms, int64_t patience_ms) {
+void Link::close_gently(int64_t now_ms, int64_t patience_ms) {
   if (closing_) return;
   closing_ = true;
   if (!client_) return;
@@ -45,7 +45,7 @@ void ExecLink::close_gently(int64_t now_ms, int64_t patience_ms) {
   for (Waiting& one : waiting_) one.deadline_ms = std::min(one.deadline_ms, now_ms + patience_ms);
 }
 
-void ExecLink::add_polls(std::vector<pollfd>* polls, int64_t* wake_ms) const {
+void Link::add_polls(std::vector<pollfd>* polls, int64_t* wake_ms) const {
   if (!client_) {
     if (!closing_) *wake_ms = std::min(*wake_ms, next_try_ms_);
     return;
@@ -55,7 +55,7 @@ void ExecLink::add_polls(std::vector<pollfd>* polls, int64_t* wake_ms) const {
   if (!waiting_.empty()) *wake_ms = std::min(*wake_ms, waiting_.front().deadline_ms);
 }
 
-void ExecLink::pump(int64_t now_ms) {
+void Link::pump(int64_t now_ms) {
   if (!client_) return;
   const Status pumped = client_->pump();
   for (;;) {
@@ -75,7 +75,7 @@ void ExecLink::pump(int64_t now_ms) {
   }
 }
 
-void ExecLink::drop(const Error& why, int64_t now_ms) {
+void Link::drop(const Error& why, int64_t now_ms) {
   failure_ = why;
   client_.reset();
   if (!closing_) down_since_ms_ = now_ms;
@@ -85,4 +85,4 @@ void ExecLink::drop(const Error& why, int64_t now_ms) {
   for (Waiting& one : waiting) one.on_reply(nullptr);
 }
 
-}  // namespace pawl::cli
+}  // namespace pawl::runner

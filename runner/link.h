@@ -1,4 +1,4 @@
-// One connection of `pawl exec`'s poll loop: asks without waiting, hands each answer to
+// One connection of a worker's poll loop: asks without waiting, hands each answer to
 // whoever asked, and connects again with a growing pause when it breaks.
 #pragma once
 
@@ -13,14 +13,14 @@
 
 #include "bus/client/client.h"
 
-namespace pawl::cli {
+namespace pawl::runner {
 
-class ExecLink {
+class Link {
  public:
   // Null: the connection broke before the answer; what was asked may have happened.
   using OnReply = std::function<void(const client::Reply*)>;
 
-  ExecLink(client::Endpoint endpoint, client::Timeouts timeouts)
+  Link(client::Endpoint endpoint, client::Timeouts timeouts)
       : endpoint_(std::move(endpoint)), timeouts_(timeouts) {}
 
   // Connects when it is not connected and it is time to. Blocks for at most the connect
@@ -61,4 +61,4 @@ class ExecLink {
   bool closing_ = false;
 };
 
-}  // namespace pawl::cli
+}  // namespace pawl::runner

@@ -1,11 +1,11 @@
-#include "cli/outcome.h"
+#include "runner/outcome.h"
 
 #include <csignal>
 #include <cstring>
 
 #include "bus/base/parse.h"
 
-namespace pawl::cli {
+namespace pawl::runner {
 namespace {
 
 std::string_view class_of_exit(int code) {
@@ -26,7 +26,7 @@ std::string_view class_of_exit(int code) {
 }
 
 // The tail of stderr, whole characters, without blank ends.
-std::string error_tail(const runner::HandlerResult& ended) {
+std::string error_tail(const HandlerResult& ended) {
   std::string_view tail = ended.error_tail;
   for (int i = 0; i < 3 && !tail.empty() && (static_cast<unsigned char>(tail.front()) & 0xc0) == 0x80; ++i) {
     tail.remove_prefix(1);
@@ -39,6 +39,24 @@ std::string error_tail(const runner::HandlerResult& ended) {
 std::string signal_text(int number) {
   const char* name = sigabbrev_np(number);
   return "killed by signal " + std::to_string(number) + (name ? std::string(" (SIG") + name + ")" : "");
+}
+
+// As the patterns of a role are compared: ASCII letters without their case.
+std::string folded(std::string_view text) {
+  std::string low(text);
+  for (char& c : low) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return low;
+}
+
+const EndingRules::Pattern* pattern_in(const HandlerResult& ended, const EndingRules& rules) {
+  if (rules.patterns.empty()) return nullptr;
+  const std::string said = folded(ended.error_first_line) + "\n" + folded(ended.error_tail);
+  for (const EndingRules::Pattern& pattern : rules.patterns) {
+    if (said.find(folded(pattern.text)) != std::string::npos) return &pattern;
+  }
+  return nullptr;
 }
 
 std::string with_tail(std::string head, const std::string& tail) {
@@ -57,7 +75,8 @@ std::string cut_with_mark(const std::string& output, uint64_t all_bytes, size_t 
   return output.substr(0, keep) + mark;
 }
 
-Outcome outcome_of(const runner::HandlerResult& ended, const HandlerReport& report, int64_t timeout_ms) {
+Outcome outcome_of(const HandlerResult& ended, const HandlerReport& report, const EndingRules& rules,
+                   int64_t timeout_ms) {
   Outcome outcome;
   if (!ended.timed_out && !ended.signalled && ended.code == 0) {
     outcome.ok = true;
@@ -69,18 +88,30 @@ Outcome outcome_of(const runner::HandlerResult& ended, const HandlerReport& repo
   if (ended.timed_out) {
     outcome.error_class = "timeout";
     outcome.error_text = with_tail("ran longer than " + format_duration(timeout_ms), tail);
-  } else if (ended.signalled) {
-    outcome.error_class = "crash";
-    outcome.error_text = with_tail(signal_text(ended.code), tail);
+    return outcome;
+  }
+  if (ended.signalled) {
+    outcome.error_class = ended.out_of_memory ? "out_of_memory" : "crash";
+    outcome.error_text = with_tail(
+        signal_text(ended.code) + (ended.out_of_memory ? " by the kernel, out of memory" : ""), tail);
+    return outcome;
+  }
+  outcome.error_text = tail.empty() ? "exit code " + std::to_string(ended.code) : tail;
+  // The first line names the dependency that is down: it must survive a long stderr.
+  const bool first_line_is_gone = tail.find(ended.error_first_line) == std::string::npos;
+  if (ended.code == 69 && first_line_is_gone) outcome.error_text = ended.error_first_line + "\n…" + tail;
+  const EndingRules::Pattern* pattern = pattern_in(ended, rules);
+  const auto mapped = rules.exits.find(ended.code);
+  if (!report.error_class.empty()) {
+    outcome.error_class = report.error_class;
+  } else if (pattern) {
+    outcome.error_class = pattern->error_class;
+    if (!outcome.retry_in_ms) outcome.retry_in_ms = pattern->retry_in_ms;
   } else {
-    outcome.error_class = std::string(class_of_exit(ended.code));
-    outcome.error_text = tail.empty() ? "exit code " + std::to_string(ended.code) : tail;
-    // The first line names the dependency that is down: it must survive a long stderr.
-    const bool first_line_is_gone = tail.find(ended.error_first_line) == std::string::npos;
-    if (ended.code == 69 && first_line_is_gone) outcome.error_text = ended.error_first_line + "\n…" + tail;
-    if (!report.error_class.empty()) outcome.error_class = report.error_class;
+    outcome.error_class =
+        mapped != rules.exits.end() ? mapped->second : std::string(class_of_exit(ended.code));
   }
   return outcome;
 }
 
-}  // namespace pawl::cli
+}  // namespace pawl::runner

@@ -1,15 +1,17 @@
-// What a freeze does to ExecLoop: what runs is paused, ended or left alone; what cannot be reported waits.
-#include "cli/exec_loop.h"
-#include "cli/values.h"
+// What a freeze does to WorkLoop: what runs is paused, ended or left alone; what cannot be reported waits.
+#include <utility>
 
-namespace pawl::cli {
+#include "runner/clock.h"
+#include "runner/work_loop.h"
+
+namespace pawl::runner {
 namespace {
 
 constexpr int64_t extend_blind_ms = 1000;
 
 }  // namespace
 
-void ExecLoop::watch_freeze(int64_t now) {
+void WorkLoop::watch_freeze(int64_t now) {
   const bool cares = !jobs_.empty();
   watch_.look(now, cares, reports_.up());
   if (cares && reports_.up() && watch_.wants_status(now)) {
@@ -26,30 +28,30 @@ void ExecLoop::watch_freeze(int64_t now) {
   for (const auto& job : jobs_) job->extend_at_ms = std::min(job->extend_at_ms, now + extend_blind_ms);
 }
 
-void ExecLoop::begin_freeze(int64_t now) {
+void WorkLoop::begin_freeze(int64_t now) {
   frozen_ = true;
-  const OnFreeze how = options_.on_freeze;
-  if (any_running()) {
-    const std::string reason = watch_.reason();
-    out_->talk("frozen" + (reason.empty() ? "" : " (" + reason + ")") + ": what runs is " +
-               (how == OnFreeze::pause       ? "paused until it is over"
-                : how == OnFreeze::terminate ? "ended, and given back after it"
-                                             : "let end, and reported after it"));
-  }
+  bool said[on_freeze_names.size()] = {};
   for (const auto& job : jobs_) {
     if (!job->handler) continue;
+    const OnFreeze how = job->setup->on_freeze;
     if (how == OnFreeze::pause) job->handler->pause(now);
     if (how == OnFreeze::terminate) {
       job->told_to_stop = true;
       job->handler->terminate(now);
     }
+    if (std::exchange(said[static_cast<size_t>(how)], true)) continue;
+    const std::string reason = watch_.reason();
+    voice_->talk("frozen" + (reason.empty() ? "" : " (" + reason + ")") + ": what runs is " +
+                 (how == OnFreeze::pause       ? "paused until it is over"
+                  : how == OnFreeze::terminate ? "ended, and given back after it"
+                                               : "let end, and reported after it"));
   }
 }
 
-void ExecLoop::end_freeze(int64_t now) {
+void WorkLoop::end_freeze(int64_t now) {
   frozen_ = false;
-  if (!jobs_.empty()) out_->talk("the freeze is over");
-  claim_at_ms_ = std::min(claim_at_ms_, now);
+  if (!jobs_.empty()) voice_->talk("the freeze is over");
+  for (const auto& lane : lanes_) lane->claim_at_ms = std::min(lane->claim_at_ms, now);
   for (const auto& job : jobs_) {
     if (job->handler) job->handler->resume(now);
     if (job->settle) job->settle_at_ms = now;
@@ -61,12 +63,18 @@ void ExecLoop::end_freeze(int64_t now) {
 }
 
 // Told to stop in a freeze: nobody knows when it ends, so its report is not waited for.
-void ExecLoop::leave_unreported(ExecJob* job) {
-  out_->error(job->id +
-              " cannot be reported: the fleet is frozen; its claim lapses after the freeze, and it is "
-              "delivered again");
+void WorkLoop::leave_unreported(Job* job) {
+  keep_on_disk(job);
+  if (job->spooled) {
+    ++counts_.spooled;
+    job->settled = true;
+    return;
+  }
+  voice_->error(job->id +
+                " cannot be reported: the fleet is frozen; its claim lapses after the freeze, and it is "
+                "delivered again");
   ++counts_.unreported;
   job->settled = true;
 }
 
-}  // namespace pawl::cli
+}  // namespace pawl::runner

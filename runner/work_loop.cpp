@@ -1,4 +1,4 @@
-#include "cli/exec_loop.h"
+#include "runner/work_loop.h"
 
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -6,76 +6,116 @@
 #include <algorithm>
 #include <csignal>
 
-#include "cli/exit_codes.h"
-#include "cli/values.h"
+#include "bus/base/parse.h"
+#include "runner/clock.h"
 
-namespace pawl::cli {
+namespace pawl::runner {
 namespace {
 
 constexpr int64_t shutdown_patience_ms = 1000;  // for a claim that may be on its way
 
 }  // namespace
 
-ExecLoop::ExecLoop(ExecOptions options, const client::Endpoint& endpoint, client::Timeouts timeouts,
-                   Output* out, int signal_fd)
+WorkLoop::WorkLoop(WorkOptions options, WorkPlace place, Voice* voice, int signal_fd, WorkHost* host,
+                   Spool* spool)
     : options_(std::move(options)),
-      endpoint_(endpoint),
-      out_(out),
+      place_(std::move(place)),
+      voice_(voice),
       signal_fd_(signal_fd),
-      claims_(endpoint, timeouts),
-      reports_(endpoint, timeouts),
-      watch_(endpoint, timeouts) {}
+      host_(host ? host : &no_host_),
+      spool_(spool),
+      reports_(place_.endpoint, place_.timeouts),
+      watch_(place_.endpoint, place_.timeouts, place_.read_flags) {}
 
-int ExecLoop::run() {
+WorkLoop::~WorkLoop() = default;
+
+Lane* WorkLoop::add_lane(std::vector<std::string> roles, size_t capacity, SetupPtr setup) {
+  lanes_.push_back(std::make_unique<Lane>(place_.endpoint, place_.timeouts));
+  Lane* lane = lanes_.back().get();
+  lane->roles = std::move(roles);
+  lane->capacity = capacity;
+  lane->setup = std::move(setup);
+  return lane;
+}
+
+void WorkLoop::retire(Lane* lane) {
+  lane->retired = true;
+  lane->link.close_gently(steady_now_ms(), shutdown_patience_ms);
+  if (lane->link.idle()) lane->claim_in_flight = false;
+}
+
+WorkEnd WorkLoop::run() {
   int64_t now = steady_now_ms();
   once_until_ms_ = now + options_.once_wait_ms;
-  claims_.connect_when_due(now);
-  if (claims_.up()) reports_.connect_when_due(now);
-  if (!reports_.up()) {
-    const Error& why = claims_.up() ? reports_.failure() : claims_.failure();
-    out_->error(why.text +
-                (why.code == Code::err ? "; is it running (pawl serve), and is --url right?" : ""));
-    return why.code == Code::err ? exit_unreachable : exit_code_of(why.code);
-  }
+  if (const auto end = connect_first(now)) return *end;
+  take_up_spool();
   while (!finished(now)) {
-    claims_.connect_when_due(now);
-    reports_.connect_when_due(now);
+    connect_when_due(now);
     if (reports_.up()) {
       extend_due(now);
       settle_due(now);
     }
-    if (may_claim(now)) claim(now);
-    wait_for_something(now);
+    claim_where_possible(now);
+    int64_t wake = INT64_MAX;
+    host_->turn(now, &wake);
+    wait_for_something(now, wake);
     now = steady_now_ms();
     read_signals();
-    claims_.pump(now);
-    reports_.pump(now);
+    pump_links(now);
     pump_jobs(now);
     watch_links(now);
     watch_freeze(now);
-    jobs_.remove_if([](const auto& job) { return job->settled; });
+    remove_settled();
     show_progress();
   }
-  out_->progress("");
-  return exit_code();
+  voice_->progress("");
+  return ended();
 }
 
-bool ExecLoop::finished(int64_t now) {
+// One that is there for good waits for its bus; anybody else wants to know at once.
+std::optional<WorkEnd> WorkLoop::connect_first(int64_t now) {
+  connect_when_due(now);
+  if (!down_since_ms()) return std::nullopt;
+  const Error& why = link_failure();
+  if (why.code != Code::err) {
+    voice_->error(why.text);
+    return WorkEnd{WorkEnd::Why::refused, why.code};
+  }
+  if (options_.resident()) return std::nullopt;
+  voice_->error(why.text + "; is it running (pawl serve), and is --url right?");
+  return WorkEnd{WorkEnd::Why::unreachable, why.code};
+}
+
+void WorkLoop::connect_when_due(int64_t now) {
+  reports_.connect_when_due(now);
+  // Where that fails, it fails for all: nobody waits for each connection's own time-out.
+  if (!reports_.up()) return;
+  for (const auto& lane : lanes_) lane->link.connect_when_due(now);
+}
+
+bool WorkLoop::claims_in_flight() const {
+  return std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane->claim_in_flight; });
+}
+
+bool WorkLoop::finished(int64_t now) {
   if (gave_up_) return true;
-  if (!jobs_.empty() || claim_in_flight_) return false;
-  if (shutting_down_ || stop_code_ != 0 || drained_) return true;
-  return options_.once && (taken_once_ || (now >= once_until_ms_ && claim_at_ms_ > 0));
+  if (!jobs_.empty() || claims_in_flight()) return false;
+  if (shutting_down_ || stop_ || drained_) return true;
+  return options_.once && (taken_once_ || (now >= once_until_ms_ && claimed_once_));
 }
 
-void ExecLoop::wait_for_something(int64_t now) {
+void WorkLoop::wait_for_something(int64_t now, int64_t wake) {
   constexpr int64_t longest_ms = 60'000;
-  int64_t wake = now + longest_ms;
+  wake = std::min(wake, now + longest_ms);
   std::vector<pollfd> polls;
   polls.push_back({signal_fd_, POLLIN, 0});
-  claims_.add_polls(&polls, &wake);
   reports_.add_polls(&polls, &wake);
   watch_.add_polls(&polls, &wake, !jobs_.empty());
-  if (!claim_in_flight_ && claims_.up() && claim_at_ms_ > now) wake = std::min(wake, claim_at_ms_);
+  for (const auto& lane : lanes_) {
+    if (reports_.up() || lane->link.up()) lane->link.add_polls(&polls, &wake);
+    const bool claims = !lane->claim_in_flight && lane->link.up() && lane->claim_at_ms > now;
+    if (claims && lane->jobs < lane->capacity) wake = std::min(wake, lane->claim_at_ms);
+  }
   if (options_.once && !taken_once_ && once_until_ms_ > now) wake = std::min(wake, once_until_ms_);
   for (const auto& job : jobs_) {
     if (job->handler) job->handler->add_polls(&polls, &wake);
@@ -90,15 +130,26 @@ void ExecLoop::wait_for_something(int64_t now) {
   poll(polls.data(), polls.size(), static_cast<int>(span));
 }
 
-void ExecLoop::read_signals() {
-  signalfd_siginfo info{};
-  while (read(signal_fd_, &info, sizeof info) == static_cast<ssize_t>(sizeof info)) begin_shutdown();
+void WorkLoop::pump_links(int64_t now) {
+  for (const auto& lane : lanes_) lane->link.pump(now);
+  reports_.pump(now);
 }
 
-void ExecLoop::begin_shutdown() {
+void WorkLoop::read_signals() {
+  signalfd_siginfo info{};
+  while (read(signal_fd_, &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
+    if (info.ssi_signo == SIGHUP && options_.resident()) {
+      host_->hang_up();
+    } else {
+      begin_shutdown();
+    }
+  }
+}
+
+void WorkLoop::begin_shutdown() {
   const int64_t now = steady_now_ms();
   if (shutting_down_) {
-    out_->talk("told again to stop: killing what runs");
+    voice_->talk("told again to stop: killing what runs");
     for (const auto& job : jobs_) {
       if (job->handler) job->handler->kill_now();
     }
@@ -107,68 +158,94 @@ void ExecLoop::begin_shutdown() {
     return;
   }
   shutting_down_ = true;
-  claims_.close_gently(now, shutdown_patience_ms);
-  if (claims_.idle()) claim_in_flight_ = false;
+  host_->stopping();
+  for (const auto& lane : lanes_) {
+    lane->link.close_gently(now, shutdown_patience_ms);
+    if (lane->link.idle()) lane->claim_in_flight = false;
+  }
   for (const auto& job : jobs_) {
     if (job->handler) {
       job->told_to_stop = true;
       job->handler->terminate(now);
     } else if (job->held_claim) {
       job->held_claim.reset();
-      refuse(job.get(), release_command(*job), ExecJob::Ending::released);
+      refuse(job.get(), release_command(*job), Job::Ending::released);
     }
     job->settle_at_ms = now;  // what a freeze holds up is tried once more, and left behind
   }
-  if (any_running()) out_->talk("stopping: waiting for what runs to end (again: kill it)");
+  if (any_running()) voice_->talk("stopping: waiting for what runs to end (again: kill it)");
 }
 
-void ExecLoop::watch_links(int64_t now) {
-  std::optional<int64_t> gone = reports_.down_since_ms();
-  if (!gone && !shutting_down_) gone = claims_.down_since_ms();
-  if (!gone) {
-    if (down_said_) out_->talk("the bus is back");
+std::optional<int64_t> WorkLoop::down_since_ms() const {
+  if (reports_.down_since_ms()) return reports_.down_since_ms();
+  if (shutting_down_) return std::nullopt;
+  for (const auto& lane : lanes_) {
+    if (lane->link.down_since_ms()) return lane->link.down_since_ms();
+  }
+  return std::nullopt;
+}
+
+const Error& WorkLoop::link_failure() const {
+  if (reports_.up()) {
+    for (const auto& lane : lanes_) {
+      if (lane->link.down_since_ms()) return lane->link.failure();
+    }
+  }
+  return reports_.failure();
+}
+
+void WorkLoop::watch_links(int64_t now) {
+  if (!down_since_ms()) {
+    if (down_said_) voice_->talk("the bus is back");
     down_said_ = false;
     idle_since_ms_ = 0;
     return;
   }
   if (!down_said_) {
-    const Error& why = reports_.up() ? claims_.failure() : reports_.failure();
-    out_->talk(why.text + "; trying again for " + format_span(options_.reconnect_ms) +
-               (any_running() ? " after what runs has ended" : ""));
+    std::string text = link_failure().text + "; trying again";
+    if (options_.reconnect_ms) text += " for " + format_duration(*options_.reconnect_ms);
+    if (any_running()) text += options_.reconnect_ms ? " after what runs has ended" : "; what runs goes on";
+    voice_->talk(text);
     down_said_ = true;
   }
   if (any_running()) {
     idle_since_ms_ = 0;
     return;
   }
+  // What is on disk waits for the next process.
+  if (shutting_down_ && spool_) leave_on_disk();
   if (idle_since_ms_ == 0) idle_since_ms_ = now;
-  if (now - idle_since_ms_ < options_.reconnect_ms) return;
+  if (options_.reconnect_ms && now - idle_since_ms_ >= *options_.reconnect_ms) give_up();
+}
+
+void WorkLoop::give_up() {
   gave_up_ = true;
-  stop_code_ = exit_unreachable;
-  std::string text = "the bus did not come back within " + format_span(options_.reconnect_ms);
+  stop_ = WorkEnd{WorkEnd::Why::unreachable, Code::err};
+  std::string text = "the bus did not come back within " + format_duration(*options_.reconnect_ms);
   if (!jobs_.empty()) {
     text += "; not reported: ";
     for (const auto& job : jobs_) text += (job == jobs_.front() ? "" : ", ") + job->id;
     text += " (their claims lapse, and they are delivered again)";
   }
-  out_->error(text);
+  voice_->error(text);
 }
 
-void ExecLoop::show_progress() {
-  if (!out_->stderr_is_terminal()) return;
-  std::string text = format_count(counts_.handled) + " handled";
-  if (counts_.failed > 0) text += ", " + format_count(counts_.failed) + " failed";
-  out_->progress(text + ", " + std::to_string(jobs_.size()) + (frozen_ ? " in a freeze" : " running"));
+void WorkLoop::show_progress() {
+  if (!voice_->shows_progress()) return;
+  std::string text = std::to_string(counts_.handled) + " handled";
+  if (counts_.failed > 0) text += ", " + std::to_string(counts_.failed) + " failed";
+  voice_->progress(text + ", " + std::to_string(jobs_.size()) + (frozen_ ? " in a freeze" : " running"));
 }
 
-int ExecLoop::exit_code() const {
-  if (stop_code_ != 0) return stop_code_;
-  if (gave_up_) return exit_unreachable;
-  if (counts_.unreported > 0) return exit_frozen;
-  if (counts_.failed > 0) return exit_failed;
+WorkEnd WorkLoop::ended() const {
+  using Why = WorkEnd::Why;
+  if (stop_) return *stop_;
+  if (gave_up_) return {Why::unreachable, Code::err};
+  if (counts_.unreported > 0) return {Why::frozen, Code::frozen};
   // It waited for its one message, and what held that back did not pass in time.
-  if (options_.once && !taken_once_ && held_code_ != 0 && !shutting_down_) return held_code_;
-  return counts_.handled + counts_.cancelled > 0 ? exit_ok : exit_nothing;
+  const bool held = options_.once && !taken_once_ && held_code_ && !shutting_down_;
+  if (held && counts_.failed == 0) return {Why::held, *held_code_};
+  return {};
 }
 
-}  // namespace pawl::cli
+}  // namespace pawl::runner

@@ -1,4 +1,4 @@
-#include "cli/json.h"
+#include "bus/client/json.h"
 
 #include <array>
 #include <cmath>
@@ -6,7 +6,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
-namespace pawl::cli {
+namespace pawl::client {
 namespace {
 
 constexpr std::string_view base64_digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -228,4 +228,4 @@ Result<std::string> decode_base64(std::string_view text) {
   return out;
 }
 
-}  // namespace pawl::cli
+}  // namespace pawl::client

@@ -1,4 +1,4 @@
-// JSON values: what `--json` prints and what files and handlers hand in.
+// JSON values: what `--json` prints, what files and handlers hand in, what the runner keeps.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 
 #include "bus/base/result.h"
 
-namespace pawl::cli {
+namespace pawl::client {
 
 class Json {
  public:
@@ -58,4 +58,4 @@ bool is_utf8(std::string_view bytes);
 std::string encode_base64(std::string_view bytes);
 Result<std::string> decode_base64(std::string_view text);
 
-}  // namespace pawl::cli
+}  // namespace pawl::client

@@ -1,13 +1,14 @@
 // What a worker makes of what it hears: no bus here, but its words and its files.
-#include "cli/freeze_watch.h"
+#include "runner/freeze_watch.h"
 
 #include <catch2/catch.hpp>
 #include <fstream>
 
+#include "cli/work_place.h"
 #include "tests/support/temp_directory.h"
 
-using pawl::cli::FreezeWatch;
 using pawl::client::Reply;
+using pawl::runner::FreezeWatch;
 
 namespace {
 
@@ -51,7 +52,7 @@ TEST_CASE("freeze watch: only scope all stops work in hand") {
                       {"hard", "all", true}};
   for (const Row& row : rows) {
     INFO(row.freeze << " " << row.scope);
-    FreezeWatch watch({}, {});
+    FreezeWatch watch({}, {}, nullptr);
     const Reply reply = status(row.freeze, row.scope);
     watch.on_status(&reply, 0);
     CHECK(watch.frozen() == row.frozen);
@@ -59,7 +60,7 @@ TEST_CASE("freeze watch: only scope all stops work in hand") {
 }
 
 TEST_CASE("freeze watch: other answers tell too, and make it ask") {
-  FreezeWatch watch({}, {});
+  FreezeWatch watch({}, {}, nullptr);
   int64_t now = 0;
   watch.look(now, true, false);
   CHECK_FALSE(watch.wants_status(now));
@@ -81,7 +82,7 @@ TEST_CASE("freeze watch: other answers tell too, and make it ask") {
 }
 
 TEST_CASE("freeze watch: a bus that does not tell its status is not asked again") {
-  FreezeWatch watch({}, {});
+  FreezeWatch watch({}, {}, nullptr);
   watch.told(true, "");
   watch.asked();
   const Reply denied = Reply::make_error("DENIED no");
@@ -95,7 +96,7 @@ TEST_CASE("freeze watch: a bus that does not tell its status is not asked again"
 
 TEST_CASE("freeze watch: a flag that somebody made counts, whatever the bus said before") {
   const Folder folder;
-  FreezeWatch watch(folder.endpoint(), {});
+  FreezeWatch watch(folder.endpoint(), {}, pawl::cli::flags_of(folder.endpoint()));
   int64_t now = 0;
   watch.look(now, true, false);
   CHECK_FALSE(watch.frozen());
@@ -127,7 +128,7 @@ TEST_CASE("freeze watch: removing the flag ends a soft freeze while no bus can s
   for (const Row& row : rows) {
     INFO(row.kind << " seen=" << row.seen << " up=" << row.bus_up);
     const Folder folder;
-    FreezeWatch watch(folder.endpoint(), {});
+    FreezeWatch watch(folder.endpoint(), {}, pawl::cli::flags_of(folder.endpoint()));
     int64_t now = 0;
     const Reply reply = status(row.kind, "all");
     watch.on_status(&reply, now);
@@ -143,7 +144,7 @@ TEST_CASE("freeze watch: removing the flag ends a soft freeze while no bus can s
 TEST_CASE("freeze watch: the bus's own flag adds nothing while the bus is there") {
   const Folder folder;
   folder.write("KILL", "reason=why\nscope=all\nfreeze=3\n");
-  FreezeWatch watch(folder.endpoint(), {});
+  FreezeWatch watch(folder.endpoint(), {}, pawl::cli::flags_of(folder.endpoint()));
   int64_t now = 0;
   watch.look(later(&now), true, true);
   CHECK_FALSE(watch.frozen());

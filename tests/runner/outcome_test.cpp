@@ -1,10 +1,9 @@
-#include "cli/outcome.h"
+#include "runner/outcome.h"
 
 #include <catch2/catch.hpp>
 #include <csignal>
 
-using namespace pawl::cli;
-using pawl::runner::HandlerResult;
+using namespace pawl::runner;
 
 TEST_CASE("outcome: exit codes become error classes") {
   struct Row {
@@ -16,7 +15,7 @@ TEST_CASE("outcome: exit codes become error classes") {
   for (const Row& row : rows) {
     HandlerResult ended;
     ended.code = row.code;
-    const Outcome outcome = outcome_of(ended, {}, 0);
+    const Outcome outcome = outcome_of(ended, {}, {}, 0);
     CHECK_FALSE(outcome.ok);
     CHECK(outcome.error_class == row.error_class);
     CHECK(outcome.error_text == "exit code " + std::to_string(row.code));
@@ -28,16 +27,16 @@ TEST_CASE("outcome: success keeps stdout, failure the tail of stderr") {
   ended.output = "result";
   ended.output_bytes = 6;
   ended.error_tail = "warning\n";
-  const Outcome good = outcome_of(ended, {}, 0);
+  const Outcome good = outcome_of(ended, {}, {}, 0);
   CHECK(good.ok);
   CHECK(good.result == "result");
   ended.code = 1;
-  const Outcome bad = outcome_of(ended, {}, 0);
+  const Outcome bad = outcome_of(ended, {}, {}, 0);
   CHECK(bad.error_text == "warning");
   ended.error_tail =
       "\x82\xac"
       "cut char\n\n";
-  CHECK(outcome_of(ended, {}, 0).error_text == "cut char");
+  CHECK(outcome_of(ended, {}, {}, 0).error_text == "cut char");
 }
 
 TEST_CASE("outcome: signals, time, a dependency's name, the handler's own word") {
@@ -45,27 +44,27 @@ TEST_CASE("outcome: signals, time, a dependency's name, the handler's own word")
   ended.signalled = true;
   ended.code = SIGSEGV;
   ended.error_tail = "oops\n";
-  CHECK(outcome_of(ended, {}, 0).error_class == "crash");
-  CHECK(outcome_of(ended, {}, 0).error_text == "killed by signal 11 (SIGSEGV)\noops");
+  CHECK(outcome_of(ended, {}, {}, 0).error_class == "crash");
+  CHECK(outcome_of(ended, {}, {}, 0).error_text == "killed by signal 11 (SIGSEGV)\noops");
   ended.timed_out = true;
-  CHECK(outcome_of(ended, {}, 5000).error_class == "timeout");
-  CHECK(outcome_of(ended, {}, 5000).error_text == "ran longer than 5s\noops");
+  CHECK(outcome_of(ended, {}, {}, 5000).error_class == "timeout");
+  CHECK(outcome_of(ended, {}, {}, 5000).error_text == "ran longer than 5s\noops");
   HandlerResult down;
   down.code = 69;
   down.error_first_line = "slack: refused";
   down.error_tail = "much later";
-  CHECK(outcome_of(down, {}, 0).error_text == "slack: refused\n…much later");
+  CHECK(outcome_of(down, {}, {}, 0).error_text == "slack: refused\n…much later");
   down.error_tail = "slack: refused\n";
-  CHECK(outcome_of(down, {}, 0).error_text == "slack: refused");
+  CHECK(outcome_of(down, {}, {}, 0).error_text == "slack: refused");
   HandlerReport report;
   report.error_class = "rate_limited";
   report.retry_in_ms = 30'000;
-  const Outcome own = outcome_of(down, report, 0);
+  const Outcome own = outcome_of(down, report, {}, 0);
   CHECK(own.error_class == "rate_limited");
   CHECK(own.retry_in_ms == 30'000);
   HandlerResult late;  // its deadline came, and it still ended well: too late all the same
   late.timed_out = true;
-  CHECK_FALSE(outcome_of(late, {}, 100).ok);
+  CHECK_FALSE(outcome_of(late, {}, {}, 100).ok);
 }
 
 TEST_CASE("outcome: a long result is cut and says so") {

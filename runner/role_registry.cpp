@@ -1,0 +1,221 @@
+#include "runner/role_registry.h"
+
+#include <sys/stat.h>
+#include <xxhash.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+
+#include "runner/clock.h"
+#include "runner/files.h"
+
+namespace pawl::runner {
+namespace {
+
+constexpr size_t prompt_bytes_max = size_t{4} << 20;
+// Time stamps of files advance in ticks of the kernel's: two writes within one look alike.
+constexpr int64_t fresh_ms = 50;
+
+std::string hex_hash(const std::string& bytes) {
+  std::array<char, 17> text{};
+  std::snprintf(text.data(), text.size(), "%016llx",
+                static_cast<unsigned long long>(XXH3_64bits(bytes.data(), bytes.size())));
+  return text.data();
+}
+
+// With its length before it, so that no two lists of parts read the same.
+void append_part(std::string_view part, std::string* all) {
+  *all += std::to_string(part.size()) + ":" + std::string(part);
+}
+
+std::string file_name_of(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+
+}  // namespace
+
+std::string version_of(const RoleConfig& role, const std::string& prompt) {
+  std::string all;
+  append_part(role.shell ? "sh" : "argv", &all);
+  append_part(std::to_string(role.command.size()), &all);
+  for (const std::string& word : role.command) append_part(word, &all);
+  append_part(role.prompt.empty() ? "" : "prompt", &all);
+  append_part(prompt, &all);
+  append_part(std::to_string(role.timeout_ms), &all);
+  append_part(on_freeze_names[static_cast<size_t>(role.on_freeze)], &all);
+  for (const auto& [code, kind] : role.rules.exits) append_part(std::to_string(code) + kind, &all);
+  for (const EndingRules::Pattern& pattern : role.rules.patterns) {
+    append_part(pattern.text, &all);
+    append_part(pattern.error_class, &all);
+    append_part(std::to_string(pattern.retry_in_ms.value_or(-1)), &all);
+  }
+  return hex_hash(all);
+}
+
+RoleRegistry::RoleRegistry(std::string config_file, LoadRunConfig load, std::vector<std::string> names,
+                           PromptStore prompts)
+    : config_file_(std::move(config_file)),
+      load_(std::move(load)),
+      names_(std::move(names)),
+      prompts_(std::move(prompts)) {}
+
+RoleRegistry::Stamp RoleRegistry::stamp_of(const std::string& path) {
+  struct stat status {};
+  Stamp stamp;
+  if (stat(path.c_str(), &status) != 0) return stamp;
+  stamp.device = status.st_dev;
+  stamp.inode = status.st_ino;
+  stamp.bytes = status.st_size;
+  // A program that sets the time of last change back (cp -p, rsync) cannot hide from the other one.
+  const timespec& changed =
+      std::max(status.st_mtim, status.st_ctim, [](const timespec& a, const timespec& b) {
+        return a.tv_sec != b.tv_sec ? a.tv_sec < b.tv_sec : a.tv_nsec < b.tv_nsec;
+      });
+  stamp.changed_ns = int64_t{changed.tv_sec} * 1'000'000'000 + changed.tv_nsec;
+  stamp.fresh = stamp.changed_ns / 1'000'000 + fresh_ms > wall_now_ms();
+  return stamp;
+}
+
+// Before it is read: a change between the two is then seen the next time.
+void RoleRegistry::watch(const std::string& path) { stamps_[path] = stamp_of(path); }
+
+bool RoleRegistry::files_changed() const {
+  return std::any_of(stamps_.begin(), stamps_.end(), [](const auto& entry) {
+    return entry.second.fresh || !entry.second.same_as(stamp_of(entry.first));
+  });
+}
+
+bool RoleRegistry::is_served(const RoleConfig& role) const {
+  if (names_.empty()) return !role.command.empty();
+  return std::find(names_.begin(), names_.end(), role.name) != names_.end();
+}
+
+std::vector<std::string> RoleRegistry::faults_of_names(const RunConfig& config) const {
+  std::vector<std::string> faults;
+  for (const std::string& name : names_) {
+    const auto role = std::find_if(config.roles.begin(), config.roles.end(),
+                                   [&](const RoleConfig& one) { return one.name == name; });
+    if (role == config.roles.end()) {
+      faults.push_back(config_file_ + ": there is no [role." + name + "]; write one with a command");
+    }
+  }
+  const bool any = std::any_of(config.roles.begin(), config.roles.end(),
+                               [this](const RoleConfig& role) { return is_served(role); });
+  if (names_.empty() && !any) {
+    faults.push_back(config_file_ +
+                     ": no role has a command, so there is nothing to run; write command = [\"./agent.sh\"] "
+                     "into a [role.NAME]");
+  }
+  return faults;
+}
+
+Result<ServedRole> RoleRegistry::make(const RoleConfig& role) {
+  if (role.command.empty()) {
+    return make_error(Code::err, role.place + ": [role." + role.name +
+                                     "] has no command, so nobody can handle it; write command = "
+                                     "[\"./agent.sh\"]");
+  }
+  if (!role.shell && !find_program(role.command[0])) {
+    return make_error(Code::err, role.command_place + ": role." + role.name + ".command: cannot run '" +
+                                     role.command[0] + "': no such program");
+  }
+  std::string prompt;
+  Setup setup;
+  if (!role.prompt.empty()) {
+    watch(role.prompt);
+    auto text = read_file(role.prompt, prompt_bytes_max);
+    if (!text) {
+      return make_error(Code::err,
+                        role.prompt_place + ": role." + role.name + ".prompt: " + text.error().text);
+    }
+    prompt = std::move(*text);
+  }
+  setup.version = version_of(role, prompt);
+  if (!role.prompt.empty()) {
+    auto copy = prompts_.keep(prompt, hex_hash(prompt), file_name_of(role.prompt));
+    if (!copy) return copy.error();
+    setup.prompt = std::move(*copy);
+  }
+  setup.command = role.command;
+  if (role.shell) {
+    setup.command = {"/bin/sh", "-c", role.command[0], role.name};
+    setup.command.insert(setup.command.end(), role.command.begin() + 1, role.command.end());
+  }
+  setup.timeout_ms = role.timeout_ms;
+  setup.on_freeze = role.on_freeze;
+  setup.rules = role.rules;
+  return ServedRole{std::make_shared<const Setup>(std::move(setup)), role.concurrency, role.needs};
+}
+
+// Role by role: one with a fault stays as it was.
+bool RoleRegistry::apply(const RunConfig& config, std::vector<std::string>* faults) {
+  bool changed = false;
+  std::set<std::string> named;
+  for (const RoleConfig& role : config.roles) {
+    if (!is_served(role)) continue;
+    named.insert(role.name);
+    auto made = make(role);
+    if (!made) {
+      faults->push_back(made.error().text);
+      continue;
+    }
+    const auto known = roles_.find(role.name);
+    if (known != roles_.end() && known->second.setup->version == made->setup->version) {
+      made->setup = known->second.setup;
+      changed = changed || known->second.concurrency != made->concurrency;
+    } else {
+      changed = true;
+    }
+    roles_.insert_or_assign(role.name, std::move(*made));
+  }
+  changed =
+      std::erase_if(roles_, [&](const auto& one) { return named.count(one.first) == 0; }) > 0 || changed;
+  return changed;
+}
+
+void RoleRegistry::complain(const std::vector<std::string>& faults) {
+  std::set<std::string> now(faults.begin(), faults.end());
+  for (const std::string& fault : faults) {
+    if (standing_.count(fault) == 0) complaints_.push_back(fault);
+  }
+  standing_ = std::move(now);
+}
+
+Status RoleRegistry::open() {
+  prompts_.clear();
+  watch(config_file_);
+  auto config = load_();
+  if (!config) return config.error();
+  std::vector<std::string> faults = faults_of_names(*config);
+  apply(*config, &faults);
+  config_ = std::move(*config);
+  if (faults.empty()) return {};
+  std::string text;
+  for (const std::string& fault : faults) text += (text.empty() ? "" : "\n") + fault;
+  return make_error(Code::err, text);
+}
+
+bool RoleRegistry::refresh(bool forced) {
+  if (!forced && !files_changed()) return false;
+  stamps_.clear();
+  watch(config_file_);
+  auto config = load_();
+  std::vector<std::string> faults;
+  if (config) {
+    config_ = std::move(*config);
+    faults = faults_of_names(*config_);
+  } else {
+    faults.push_back(config.error().text);
+  }
+  // The prompts are looked at with the old file as well, should the new one be no use.
+  const bool changed = apply(*config_, &faults);
+  complain(faults);
+  return changed;
+}
+
+std::vector<std::string> RoleRegistry::take_complaints() {
+  std::vector<std::string> complaints;
+  complaints.swap(complaints_);
+  return complaints;
+}
+
+}  // namespace pawl::runner

@@ -1,0 +1,79 @@
+// The roles that a runner handles, from a configuration and prompts that may change at any time.
+//
+// A change is taken as soon as somebody looks: refresh() compares what the files are with what they were, and
+// reads only what is another one. A file that cannot be used changes nothing: what was there before stays,
+// and a complaint says why, once for each mistake. One thread.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "runner/prompt_store.h"
+#include "runner/run_config.h"
+#include "runner/setup.h"
+
+namespace pawl::runner {
+
+struct ServedRole {
+  SetupPtr setup;
+  size_t concurrency = 1;
+  std::vector<std::string> needs;
+};
+
+class RoleRegistry {
+ public:
+  // `config_file` is watched, `load` reads it. `names`: only these roles; empty: all that have a command.
+  RoleRegistry(std::string config_file, LoadRunConfig load, std::vector<std::string> names,
+               PromptStore prompts);
+
+  // The first look, which forgives nothing: every fault, a line each with its place.
+  Status open();
+  // Whether roles() is another one now. `forced`: reads the files whatever they look like.
+  bool refresh(bool forced = false);
+
+  const std::map<std::string, ServedRole>& roles() const { return roles_; }
+  // What was wrong since the last call.
+  std::vector<std::string> take_complaints();
+
+ private:
+  // What a file looked like when it was read.
+  struct Stamp {
+    uint64_t device = 0;
+    uint64_t inode = 0;
+    int64_t bytes = -1;  // -1: it cannot be looked at
+    int64_t changed_ns = 0;
+    bool fresh = false;  // so new that it may change again and look the same
+    bool same_as(const Stamp& other) const {
+      return device == other.device && inode == other.inode && bytes == other.bytes &&
+             changed_ns == other.changed_ns;
+    }
+  };
+  static Stamp stamp_of(const std::string& path);
+
+  bool files_changed() const;
+  void watch(const std::string& path);
+  bool is_served(const RoleConfig& role) const;
+  std::vector<std::string> faults_of_names(const RunConfig& config) const;
+  Result<ServedRole> make(const RoleConfig& role);
+  bool apply(const RunConfig& config, std::vector<std::string>* faults);
+  void complain(const std::vector<std::string>& faults);
+
+  std::string config_file_;
+  LoadRunConfig load_;
+  std::vector<std::string> names_;
+  PromptStore prompts_;
+  std::optional<RunConfig> config_;  // as last read without a fault
+  std::map<std::string, ServedRole> roles_;
+  std::map<std::string, Stamp> stamps_;
+  std::set<std::string> standing_;  // complaints that were made and still hold
+  std::vector<std::string> complaints_;
+};
+
+// A name of what a role runs: sixteen hexadecimal digits over command, prompt and settings.
+std::string version_of(const RoleConfig& role, const std::string& prompt);
+
+}  // namespace pawl::runner
