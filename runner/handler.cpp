@@ -2,8 +2,6 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,6 +10,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 extern char** environ;
 
@@ -21,9 +20,9 @@ namespace {
 constexpr size_t report_line_bytes_max = size_t{64} << 10;
 constexpr size_t first_line_bytes_max = 256;
 constexpr size_t read_bytes = size_t{64} << 10;
-constexpr size_t reads_per_pump = 64;          // so that one chatty child starves nobody
-constexpr int64_t linger_ms = 200;             // for pipes that a grandchild still holds
-constexpr int64_t poll_without_pidfd_ms = 20;  // kernels before 5.3
+constexpr size_t reads_per_pump = 64;     // so that one chatty child starves nobody
+constexpr int64_t linger_ms = 200;        // for pipes that a grandchild still holds
+constexpr int64_t orphans_every_ms = 20;  // looked for, when the reaper was killed
 
 void close_fd(int* fd) {
   if (*fd >= 0) close(*fd);
@@ -85,32 +84,27 @@ std::vector<char*> c_strings(const std::vector<std::string>& texts) {
   return pointers;
 }
 
-int spawn(const HandlerSpec& spec, const std::array<int, 4>& ends, pid_t* pid) {
-  posix_spawn_file_actions_t actions;
-  posix_spawnattr_t attributes;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawnattr_init(&attributes);
-  for (int target = 0; target < 4; ++target) {
-    posix_spawn_file_actions_adddup2(&actions, ends[static_cast<size_t>(target)], target);
+// How often the kernel killed for want of memory since it was started; -1 where it does not say.
+int64_t oom_kills() {
+  const int fd = open("/proc/vmstat", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return -1;
+  std::array<char, 16384> text{};
+  size_t filled = 0;
+  for (ssize_t got = 0; (got = read(fd, text.data() + filled, text.size() - filled)) > 0;) {
+    filled += static_cast<size_t>(got);
   }
-  posix_spawn_file_actions_addclosefrom_np(&actions, 4);
-  sigset_t none;
-  sigset_t all;
-  sigemptyset(&none);
-  sigfillset(&all);
-  posix_spawnattr_setsigmask(&attributes, &none);
-  posix_spawnattr_setsigdefault(&attributes, &all);
-  posix_spawnattr_setpgroup(&attributes, 0);
-  posix_spawnattr_setflags(&attributes,
-                           POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-  const std::vector<std::string> environment = merged_environment(spec.environment);
-  const std::vector<char*> arguments = c_strings(spec.command);
-  const std::vector<char*> variables = c_strings(environment);
-  const int failure =
-      posix_spawnp(pid, arguments[0], &actions, &attributes, arguments.data(), variables.data());
-  posix_spawnattr_destroy(&attributes);
-  posix_spawn_file_actions_destroy(&actions);
-  return failure;
+  close(fd);
+  const std::string_view all(text.data(), filled);
+  constexpr std::string_view name = "\noom_kill ";
+  const size_t at = all.find(name);
+  return at == std::string_view::npos ? -1 : std::atoll(text.data() + at + name.size());
+}
+
+// Whether it did so again since the last call. The first call only takes note.
+bool oom_killed_since() {
+  static int64_t known = -1;
+  const int64_t before = std::exchange(known, oom_kills());
+  return before >= 0 && known > before;
 }
 
 // Reads what is there; `sink` gets each piece. True at the end of the stream.
@@ -152,28 +146,44 @@ std::optional<std::string> find_program(const std::string& program) {
 
 Result<std::unique_ptr<Handler>> Handler::start(HandlerSpec spec, int64_t now_ms) {
   PAWL_CHECK(!spec.command.empty());
+  static const bool first = (adopt_orphans(), oom_killed_since(), true);
+  static_cast<void>(first);
+  if (!find_program(spec.command[0])) {
+    return make_error(Code::err, "cannot run '" + spec.command[0] + "': no such program");
+  }
   Pipe input;
   Pipe output;
   Pipe errors;
   Pipe reports;
-  if (!input.open() || !output.open() || !errors.open() || !reports.open()) {
+  Pipe orders;
+  Pipe news;
+  if (!input.open() || !output.open() || !errors.open() || !reports.open() || !orders.open() ||
+      !news.open()) {
     return make_error(Code::err, std::string("cannot make a pipe: ") + std::strerror(errno));
   }
+  const std::vector<std::string> environment = merged_environment(spec.environment);
+  const std::vector<char*> arguments = c_strings(spec.command);
+  const std::vector<char*> variables = c_strings(environment);
+  const ReaperSpec reaper{{input.read_end, output.write_end, errors.write_end, reports.write_end},
+                          orders.read_end,
+                          news.write_end,
+                          arguments.data(),
+                          variables.data()};
   std::unique_ptr<Handler> handler(new Handler);
-  const int failure =
-      spawn(spec, {input.read_end, output.write_end, errors.write_end, reports.write_end}, &handler->pid_);
-  if (failure != 0) {
-    handler->pid_ = -1;
+  handler->reaper_ = start_reaper(reaper);
+  if (handler->reaper_ < 0) {
     handler->done_ = true;
-    return make_error(Code::err, "cannot run '" + spec.command[0] + "': " + std::strerror(failure));
+    return make_error(Code::err, "cannot run '" + spec.command[0] + "': " + std::strerror(errno));
   }
+  reaper_is_known(handler->reaper_, true);
   handler->spec_ = std::move(spec);
-  handler->last_pump_ms_ = now_ms;
-  handler->pidfd_ = static_cast<int>(syscall(SYS_pidfd_open, handler->pid_, 0));
   handler->input_ = Pipe::take(&input.write_end);
   handler->output_ = Pipe::take(&output.read_end);
   handler->errors_ = Pipe::take(&errors.read_end);
   handler->reports_ = Pipe::take(&reports.read_end);
+  handler->orders_ = Pipe::take(&orders.write_end);
+  handler->news_ = Pipe::take(&news.read_end);
+  handler->last_pump_ms_ = now_ms;
   handler->feed_input();
   return handler;
 }
@@ -181,13 +191,14 @@ Result<std::unique_ptr<Handler>> Handler::start(HandlerSpec spec, int64_t now_ms
 Handler::~Handler() {
   if (done_) return;
   spec_.on_report = nullptr;  // whom it tells may be gone already
-  if (!exited_) {
-    signal_group(SIGKILL);
-    siginfo_t info{};
-    while (waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOWAIT) != 0 && errno == EINTR) {
-    }
+  close_fd(&orders_);
+  while (waitpid(reaper_, nullptr, 0) < 0 && errno == EINTR) {
   }
-  finish();
+  reaper_is_known(reaper_, false);
+  while (!all_gone_ && take_news(last_pump_ms_)) {
+  }
+  if (!all_gone_) end_orphans();
+  close_all();
 }
 
 void Handler::add_polls(std::vector<pollfd>* polls, int64_t* wake_ms) const {
@@ -196,14 +207,11 @@ void Handler::add_polls(std::vector<pollfd>* polls, int64_t* wake_ms) const {
   for (const int fd : {output_, errors_, reports_}) {
     if (fd >= 0) polls->push_back({fd, POLLIN, 0});
   }
+  if (news_ >= 0) polls->push_back({news_, POLLIN, 0});
+  if (reaper_lost_) *wake_ms = std::min(*wake_ms, last_pump_ms_ + orphans_every_ms);
   if (exited_) {
-    *wake_ms = std::min(*wake_ms, exited_at_ms_ + linger_ms);
+    if (!finishing_) *wake_ms = std::min(*wake_ms, exited_at_ms_ + linger_ms);
     return;
-  }
-  if (pidfd_ >= 0) {
-    polls->push_back({pidfd_, POLLIN, 0});
-  } else {
-    *wake_ms = std::min(*wake_ms, last_pump_ms_ + poll_without_pidfd_ms);
   }
   if (kill_at_ms_) *wake_ms = std::min(*wake_ms, *kill_at_ms_);
   if (deadline_runs()) *wake_ms = std::min(*wake_ms, *spec_.deadline_ms);
@@ -215,13 +223,22 @@ void Handler::pump(int64_t now_ms) {
   feed_input();
   // The exit is looked at before the pipes are read: what the child wrote before it
   // ended is then certainly seen below.
-  const bool exited = check_exit(now_ms);
+  while (take_news(now_ms)) {
+  }
   drain_output();
   drain_errors();
   drain_reports();
-  if (exited) {
+  if (all_gone_) return finish();
+  if (reaper_lost_) {
+    all_gone_ = !end_orphans();
+    return;
+  }
+  if (exited_) {
     const bool pipes_ended = output_ < 0 && errors_ < 0 && reports_ < 0;
-    if (pipes_ended || now_ms >= exited_at_ms_ + linger_ms) finish();
+    if (!finishing_ && (pipes_ended || now_ms >= exited_at_ms_ + linger_ms)) {
+      finishing_ = true;
+      order(Order::finish);
+    }
     return;
   }
   if (deadline_runs() && now_ms >= *spec_.deadline_ms) {
@@ -229,7 +246,7 @@ void Handler::pump(int64_t now_ms) {
     terminate(now_ms);
   }
   if (kill_at_ms_ && now_ms >= *kill_at_ms_) {
-    signal_group(SIGKILL);
+    kill_now();
     kill_at_ms_ = now_ms + spec_.kill_after_ms;
   }
 }
@@ -237,14 +254,13 @@ void Handler::pump(int64_t now_ms) {
 void Handler::terminate(int64_t now_ms) {
   if (done_ || exited_ || kill_at_ms_) return;
   paused_at_ms_.reset();
-  signal_group(SIGTERM);
-  signal_group(SIGCONT);  // a stopped group would not see the TERM
+  order(Order::terminate);
   kill_at_ms_ = now_ms + spec_.kill_after_ms;
 }
 
 void Handler::pause(int64_t now_ms) {
   if (done_ || exited_ || kill_at_ms_ || paused_at_ms_) return;
-  signal_group(SIGSTOP);
+  order(Order::pause);
   paused_at_ms_ = now_ms;
 }
 
@@ -252,45 +268,89 @@ void Handler::resume(int64_t now_ms) {
   if (!paused_at_ms_) return;
   if (spec_.deadline_ms) *spec_.deadline_ms += now_ms - *paused_at_ms_;
   paused_at_ms_.reset();
-  if (!done_ && !exited_) signal_group(SIGCONT);
+  if (!done_ && !exited_) order(Order::resume);
 }
 
 bool Handler::deadline_runs() const { return spec_.deadline_ms && !kill_at_ms_ && !paused_at_ms_; }
 
 void Handler::kill_now() {
-  if (!done_ && !exited_) signal_group(SIGKILL);
+  if (done_ || exited_) return;
+  killed_ = true;
+  order(Order::kill);
 }
 
-// Only while the child is not reaped: afterwards its number may belong to another group.
-void Handler::signal_group(int signal) const {
-  if (pid_ > 0) kill(-pid_, signal);
+// A pipe holds thousands of orders and the reaper does nothing but read them: one that cannot be sent has
+// nobody to take it, and the news say so.
+void Handler::order(Order what) {
+  if (orders_ < 0) return;
+  const char byte = static_cast<char>(what);
+  while (write(orders_, &byte, 1) < 0 && errno == EINTR) {
+  }
 }
 
-bool Handler::check_exit(int64_t now_ms) {
-  if (exited_) return true;
-  siginfo_t info{};
-  // The child stays a zombie until finish(), so its group's number stays taken.
-  if (waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) != 0) return false;
-  if (info.si_pid == 0) return false;
-  exited_ = true;
-  exited_at_ms_ = now_ms;
-  result_.signalled = info.si_code != CLD_EXITED;
-  result_.code = info.si_status;
-  close_fd(&input_);
+bool Handler::take_news(int64_t now_ms) {
+  if (news_ < 0) return false;
+  News news;
+  const ssize_t got = read(news_, &news, sizeof news);
+  if (got < 0) return errno == EINTR;
+  if (got != sizeof news) {
+    // Without its last word: somebody killed it.
+    close_fd(&news_);
+    if (all_gone_) return false;
+    reaper_lost_ = true;
+    reap_reaper();
+    if (!exited_) note_exit(true, SIGKILL, now_ms);
+    return false;
+  }
+  switch (news.kind) {
+    case News::Kind::begun:
+      pid_ = news.number;
+      break;
+    case News::Kind::not_begun:
+      result_.not_begun = "cannot run '" + spec_.command[0] + "': " + std::strerror(news.number);
+      exited_ = finishing_ = true;
+      break;
+    case News::Kind::exited:
+    case News::Kind::signalled:
+      note_exit(news.kind == News::Kind::signalled, news.number, now_ms);
+      break;
+    case News::Kind::all_gone:
+      all_gone_ = true;
+      reap_reaper();
+      return false;
+  }
   return true;
 }
 
-void Handler::finish() {
-  signal_group(SIGKILL);  // whatever the child left behind
-  siginfo_t info{};
-  while (waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED) != 0 && errno == EINTR) {
+void Handler::note_exit(bool signalled, int number, int64_t now_ms) {
+  exited_ = true;
+  exited_at_ms_ = now_ms;
+  result_.signalled = signalled;
+  result_.code = number;
+  const bool foreign_kill = signalled && number == SIGKILL && !killed_ && !reaper_lost_;
+  result_.out_of_memory = foreign_kill && oom_killed_since();
+  close_fd(&input_);
+}
+
+void Handler::reap_reaper() {
+  if (reaper_ < 0) return;
+  while (waitpid(reaper_, nullptr, 0) < 0 && errno == EINTR) {
   }
+  reaper_is_known(reaper_, false);
+  reaper_ = -1;
+}
+
+void Handler::finish() {
   drain_output();
   drain_errors();
   drain_reports();
   deliver_lines(true);
-  for (int* fd : {&input_, &output_, &errors_, &reports_, &pidfd_}) close_fd(fd);
+  close_all();
   done_ = true;
+}
+
+void Handler::close_all() {
+  for (int* fd : {&input_, &output_, &errors_, &reports_, &orders_, &news_}) close_fd(fd);
 }
 
 void Handler::feed_input() {

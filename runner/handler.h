@@ -4,8 +4,9 @@
 //
 // For a poll loop of one thread: add_polls() → poll() → pump() until done(). Nothing
 // here blocks. The child gets an empty signal mask, default signal actions and no
-// descriptor above 3. What is left of the process group when the child has ended is
-// killed, so that nothing outlives its claim.
+// descriptor above 3. It hangs on a reaper (reaper.h): when the child has ended, or this
+// process is gone, every process that came from it is killed, in whatever group or
+// session; done() comes after the last of them, so that nothing outlives its claim.
 //
 // Times are of the steady clock, in milliseconds, given by the caller.
 #pragma once
@@ -22,6 +23,7 @@
 #include <vector>
 
 #include "bus/base/result.h"
+#include "runner/reaper.h"
 
 namespace pawl::runner {
 
@@ -37,6 +39,7 @@ struct HandlerSpec {
 };
 
 struct HandlerResult {
+  std::string not_begun;  // why the command could not be run; empty: it was
   bool signalled = false;
   int code = 0;                  // exit code, or the signal's number
   std::string output;            // stdout, at most output_bytes_max
@@ -49,14 +52,15 @@ struct HandlerResult {
 
 class Handler {
  public:
-  // ERR when the process cannot be started (no such program, no memory, no descriptors).
+  // ERR when the process cannot be started (no such program, no memory, no descriptors);
+  // what only the kernel finds out (no such interpreter) comes as the result's `not_begun`.
   static Result<std::unique_ptr<Handler>> start(HandlerSpec spec, int64_t now_ms);
 
   Handler(const Handler&) = delete;
   Handler& operator=(const Handler&) = delete;
-  ~Handler();  // kills the group when it still runs, and reaps the child
+  ~Handler();  // kills whatever still runs, and waits for its end
 
-  pid_t pid() const { return pid_; }
+  pid_t pid() const { return pid_; }  // -1 until pump() has heard of it
   bool done() const { return done_; }
   const HandlerResult& result() const { return result_; }
 
@@ -81,15 +85,20 @@ class Handler {
   void drain_errors();
   void drain_reports();
   void deliver_lines(bool at_end);
-  void signal_group(int signal) const;
-  bool check_exit(int64_t now_ms);
+  void order(Order what);
+  bool take_news(int64_t now_ms);  // whether there was some
+  void note_exit(bool signalled, int number, int64_t now_ms);
+  void reap_reaper();
   bool deadline_runs() const;
   void finish();
+  void close_all();
 
   HandlerSpec spec_;
   HandlerResult result_;
   pid_t pid_ = -1;
-  int pidfd_ = -1;
+  pid_t reaper_ = -1;
+  int orders_ = -1;
+  int news_ = -1;
   int input_ = -1;
   int output_ = -1;
   int errors_ = -1;
@@ -99,6 +108,10 @@ class Handler {
   bool report_line_too_long_ = false;
   bool first_line_ended_ = false;
   bool exited_ = false;
+  bool finishing_ = false;
+  bool killed_ = false;       // by us
+  bool all_gone_ = false;     // nobody of its processes is left
+  bool reaper_lost_ = false;  // somebody killed it
   bool done_ = false;
   int64_t exited_at_ms_ = 0;
   int64_t last_pump_ms_ = 0;

@@ -37,6 +37,10 @@ void WorkLoop::pump_jobs(int64_t now) {
     if (!job->handler->done()) continue;
     const HandlerResult ended = job->handler->result();
     job->handler.reset();
+    if (!ended.not_begun.empty()) {
+      start_failed(job.get(), make_error(Code::err, ended.not_begun));
+      continue;
+    }
     if (job->lost) {
       ++counts_.failed;
       forget(job.get());

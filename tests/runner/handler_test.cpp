@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -10,10 +11,14 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <fstream>
+
+#include "tests/support/temp_directory.h"
 
 using pawl::runner::Handler;
 using pawl::runner::HandlerResult;
 using pawl::runner::HandlerSpec;
+using pawl::test::TempDirectory;
 
 namespace {
 
@@ -29,6 +34,13 @@ void step(Handler* handler) {
   handler->add_polls(&polls, &wake);
   poll(polls.data(), polls.size(), static_cast<int>(std::max<int64_t>(0, wake - now_ms())));
   handler->pump(now_ms());
+}
+
+// Until the command itself runs.
+void wait_until_begun(Handler* handler) {
+  const int64_t limit = now_ms() + 20'000;
+  while (handler->pid() < 0 && !handler->done() && now_ms() < limit) step(handler);
+  REQUIRE(handler->pid() > 0);
 }
 
 HandlerSpec shell(const std::string& script) {
@@ -59,6 +71,12 @@ char state_letter(pid_t pid) {
   close(fd);
   const size_t at = text.rfind(") ");
   return got > 0 && at != std::string::npos ? text[at + 2] : '\0';
+}
+
+pid_t parent_of(pid_t pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  return static_cast<pid_t>(std::stol(text.substr(text.rfind(") ") + 4)));
 }
 
 template <typename State>
@@ -190,10 +208,12 @@ TEST_CASE("handler: one that does not listen is killed") {
 
 TEST_CASE("handler: paused, its time limit stands still") {
   const int64_t start = now_ms();
-  HandlerSpec spec = shell("sleep 600");
+  HandlerSpec spec;
+  spec.command = {"sleep", "600"};
   spec.deadline_ms = start + 1000;
   auto handler = Handler::start(std::move(spec), start);
   REQUIRE(handler.ok());
+  wait_until_begun(handler->get());
   const auto state = [&] { return state_letter((*handler)->pid()); };
   (*handler)->pause(start + 900);
   CHECK((*handler)->paused());
@@ -257,12 +277,67 @@ TEST_CASE("handler: destroying it kills and reaps") {
   {
     auto handler = Handler::start(shell("sleep 300"), now_ms());
     REQUIRE(handler.ok());
+    wait_until_begun(handler->get());
     pid = (*handler)->pid();
     REQUIRE(kill(pid, 0) == 0);
   }
   CHECK(kill(pid, 0) != 0);
   CHECK(errno == ESRCH);
   CHECK(waitpid(pid, nullptr, WNOHANG) == -1);
+}
+
+TEST_CASE("handler: nobody is left when it is done, in whatever session or group") {
+  const char* scripts[] = {
+      "setsid sleep 300 & echo $!",
+      // A daemon by the book: its parents are gone, it has a session of its own and no pipe of ours.
+      "setsid sh -c 'sleep 300 >&- 2>&- 3>&- & echo $!' & wait",
+      "sh -c 'setsid sh -c \"trap : TERM HUP INT; echo \\$\\$; sleep 300; sleep 300\" & exit 0'; sleep 0.1",
+      "exec 2>&- 3>&-; setsid sleep 300 & echo $!; kill -KILL $$",
+  };
+  for (const char* script : scripts) {
+    INFO(script);
+    const HandlerResult result = run(shell(script));
+    REQUIRE_FALSE(result.output.empty());
+    CHECK(state_letter(static_cast<pid_t>(std::stol(result.output))) == 0);
+  }
+}
+
+TEST_CASE("handler: closing every descriptor is no end") {
+  const HandlerResult result = run(shell("exec 0<&- 1>&- 2>&- 3>&-; sleep 0.3; exit 7"));
+  CHECK(result.code == 7);
+  CHECK_FALSE(result.signalled);
+}
+
+TEST_CASE("handler: its reaper killed, it is killed too, with all that came from it") {
+  auto handler = Handler::start(shell("setsid sleep 300 & echo $!; sleep 300"), now_ms());
+  REQUIRE(handler.ok());
+  wait_until_begun(handler->get());
+  const pid_t pid = (*handler)->pid();
+  const int64_t limit = now_ms() + 20'000;
+  while ((*handler)->result().output.find('\n') == std::string::npos && now_ms() < limit) {
+    step(handler->get());
+  }
+  const pid_t grandchild = static_cast<pid_t>(std::stol((*handler)->result().output));
+  REQUIRE(state_letter(grandchild) != 0);
+  kill(parent_of(pid), SIGKILL);
+  while (!(*handler)->done() && now_ms() < limit) step(handler->get());
+  REQUIRE((*handler)->done());
+  CHECK((*handler)->result().signalled);
+  CHECK((*handler)->result().code == SIGKILL);
+  CHECK_FALSE((*handler)->result().out_of_memory);
+  CHECK(state_letter(pid) == 0);
+  CHECK(state_letter(grandchild) == 0);
+}
+
+TEST_CASE("handler: what only the kernel finds out about a program") {
+  const TempDirectory folder;
+  const std::string path = folder.path() + "/agent";
+  std::ofstream(path) << "#!/nonexistent/interpreter\n";
+  chmod(path.c_str(), 0755);
+  HandlerSpec spec;
+  spec.command = {path};
+  const HandlerResult result = run(std::move(spec));
+  CHECK(result.not_begun.find("cannot run '" + path + "'") == 0);
 }
 
 TEST_CASE("handler: a program that is not there") {
