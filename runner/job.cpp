@@ -1,5 +1,7 @@
 #include "runner/job.h"
 
+#include <algorithm>
+
 #include "bus/client/json.h"
 #include "runner/clock.h"
 #include "runner/prompt_store.h"
@@ -103,7 +105,6 @@ void prepare_settle(Job* job, const HandlerResult& ended) {
   Outcome outcome = outcome_of(ended, job->report, job->setup->rules, job->setup->timeout_ms.value_or(0));
   if (outcome.ok) {
     job->ending = Job::Ending::handled;
-    job->output = ended.output;
     job->output_bytes = ended.output_bytes;
     job->settle = ack_command(*job, std::move(outcome.result));
     return;
@@ -126,9 +127,12 @@ void prepare_settle(Job* job, const HandlerResult& ended) {
 }
 
 bool shrink_result(Job* job) {
-  if (job->ending != Job::Ending::handled || job->output.size() <= shrunk_result_bytes) return false;
-  job->settle = ack_command(*job, cut_with_mark(job->output, job->output_bytes, shrunk_result_bytes));
-  job->output.resize(shrunk_result_bytes);
+  // ACK id token RESULT bytes
+  client::Command& settle = *job->settle;
+  const bool has_result = job->ending == Job::Ending::handled && settle.size() > 4 && settle[3] == "RESULT";
+  if (!has_result || settle[4].size() <= shrunk_result_bytes) return false;
+  settle[4] =
+      cut_with_mark(settle[4], std::max<uint64_t>(job->output_bytes, settle[4].size()), shrunk_result_bytes);
   return true;
 }
 

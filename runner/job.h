@@ -44,8 +44,7 @@ struct Job {
   // The report of its end.
   std::optional<client::Command> settle;
   enum class Ending : uint8_t { handled, failed, cancelled, released } ending = Ending::failed;
-  std::string output;  // for a shorter result, should the bus find it too big
-  uint64_t output_bytes = 0;
+  uint64_t output_bytes = 0;  // of the whole result, should the bus find it too big
   int64_t settle_at_ms = 0;
   bool settle_in_flight = false;
   bool held_said = false;

@@ -201,8 +201,8 @@ bool RoleRegistry::refresh(bool forced) {
   auto config = load_();
   std::vector<std::string> faults;
   if (config) {
-    config_ = std::move(*config);
-    faults = faults_of_names(*config_);
+    faults = faults_of_names(*config);
+    if (faults.empty()) config_ = std::move(*config);
   } else {
     faults.push_back(config.error().text);
   }

@@ -49,6 +49,16 @@ bool take_text(const Json& document, const char* name, std::string* into) {
   return true;
 }
 
+// Whether the command is one that reports such an ending.
+bool fits(const SpooledOutcome& outcome) {
+  const std::string& verb = outcome.settle[0];
+  if (outcome.ending == "handled") return verb == "ACK";
+  if (outcome.ending == "released") return verb == "RELEASE";
+  // FAIL id token class text
+  return (outcome.ending == "failed" || outcome.ending == "cancelled") && verb == "FAIL" &&
+         outcome.settle.size() >= 5;
+}
+
 Result<SpooledOutcome> decode(const std::string& text) {
   const auto document = client::parse_json(text);
   if (!document) return document.error();
@@ -72,6 +82,7 @@ Result<SpooledOutcome> decode(const std::string& text) {
   if (outcome.settle[1] != outcome.id || outcome.settle[2] != outcome.token) {
     return make_error(Code::err, "it reports another message than it names");
   }
+  if (!fits(outcome)) return make_error(Code::err, "its report is none of a " + outcome.ending + " message");
   if (const Json* at = document->field("at"); at && at->as_int()) outcome.at_ms = *at->as_int();
   return outcome;
 }

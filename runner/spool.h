@@ -20,7 +20,7 @@ struct SpooledOutcome {
   std::string role;
   std::string delivery;
   std::string daemon;      // who claimed it
-  std::string ending;      // a word of the worker's
+  std::string ending;      // handled, failed, cancelled or released
   client::Command settle;  // ACK, FAIL or RELEASE
   int64_t at_ms = 0;       // wall time of the end
 };

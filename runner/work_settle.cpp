@@ -17,6 +17,15 @@ constexpr int64_t extend_spooled_ms = 10'000;  // while a freeze holds up what a
 constexpr std::array<std::string_view, 4> ending_words = {"handled", "failed", "cancelled", "released"};
 std::string_view ending_word(Job::Ending ending) { return ending_words[static_cast<size_t>(ending)]; }
 
+// Whether an invocation ended by what `job` reports, and not by a lapse, a REAP or somebody else's word.
+bool is_record_of(const client::Reply& invocation, const Job& job) {
+  const std::string outcome = invocation.text_of("outcome");
+  if (job.ending == Job::Ending::handled) return outcome == "done";
+  if (job.ending == Job::Ending::released) return outcome == "released";
+  // FAIL id token class
+  return outcome == "failed" && invocation.text_of("error_class") == (*job.settle)[3];
+}
+
 // The last line of a text, for people.
 std::string last_line(std::string_view text) {
   const size_t end = text.rfind('\n');
@@ -193,11 +202,12 @@ void WorkLoop::resolve_unsure(Job* job) {
     if (const client::Reply* list = reply->field("invocations")) {
       for (const client::Reply& one : list->items) {
         const bool ours = one.text_of("daemon") == job->daemon && one.text_of("delivery") == job->delivery;
-        if (ours) came_through = one.text_of("error_class") != "lease_expired";
+        if (ours) came_through = is_record_of(one, *job);
       }
     }
     if (came_through) return count(job);
-    voice_->error(job->id + " could not be reported in time: its claim lapsed, it is delivered again");
+    voice_->error(job->id +
+                  " could not be reported in time: the claim had ended without it, it is delivered again");
     ++counts_.failed;
     forget(job);
   });

@@ -95,3 +95,51 @@ TEST_CASE("report: lines of descriptor 3") {
   }
   CHECK(report.tokens == 200);  // a bad line changes nothing
 }
+
+TEST_CASE("outcome: every exit code, by the contract's table, a role's own, and its patterns") {
+  EndingRules rules;
+  rules.exits = {{3, "rate_limited"}, {65, "transient"}};
+  rules.patterns = {{"Too Many", "rate_limited", 9000}, {"many", "auth", {}}};
+  for (int code = 1; code < 256; ++code) {
+    INFO(code);
+    HandlerResult ended;
+    ended.code = code;
+    const std::string plain = outcome_of(ended, {}, {}, 0).error_class;
+    const std::string ruled = outcome_of(ended, {}, rules, 0).error_class;
+    CHECK(ruled == (code == 3 ? "rate_limited" : code == 65 ? "transient" : plain));
+    ended.error_tail = "HTTP 429: TOO MANY requests";
+    const Outcome first = outcome_of(ended, {}, rules, 0);
+    CHECK(first.error_class == "rate_limited");
+    CHECK(first.retry_in_ms == 9000);
+    ended.error_tail = "how many?";
+    CHECK(outcome_of(ended, {}, rules, 0).error_class == "auth");
+    // One that a long stderr pushed out is known by the first line still.
+    ended.error_first_line = "too many";
+    CHECK(outcome_of(ended, {}, rules, 0).error_class == "rate_limited");
+    HandlerReport report;
+    report.error_class = "quota";
+    report.retry_in_ms = 5;
+    const Outcome own = outcome_of(ended, report, rules, 0);
+    CHECK(own.error_class == "quota");
+    CHECK(own.retry_in_ms == 5);
+  }
+}
+
+TEST_CASE("outcome: a time-out, a signal and a lack of memory are what they are") {
+  EndingRules rules;
+  rules.exits = {{9, "auth"}, {137, "auth"}};
+  rules.patterns = {{"x", "auth", {}}};
+  HandlerReport report;
+  report.error_class = "quota";
+  HandlerResult ended;
+  ended.error_tail = "x";
+  ended.signalled = true;
+  ended.code = SIGKILL;
+  CHECK(outcome_of(ended, report, rules, 0).error_class == "crash");
+  ended.out_of_memory = true;
+  const Outcome memory = outcome_of(ended, report, rules, 0);
+  CHECK(memory.error_class == "out_of_memory");
+  CHECK(memory.error_text == "killed by signal 9 (SIGKILL) by the kernel, out of memory\nx");
+  ended.timed_out = true;
+  CHECK(outcome_of(ended, report, rules, 1).error_class == "timeout");
+}
