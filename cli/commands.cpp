@@ -25,6 +25,23 @@ constexpr std::array<OptionSpec, 6> serve_options = {{
     {"check", flag, "", "only read the configuration and say what is wrong with it"},
 }};
 
+constexpr std::array<OptionSpec, 3> up_options = {{
+    {"config", file, "FILE", "default pawl.toml"},
+    {"check", flag, "", "only read the configuration and say what is wrong with it"},
+    {"alone", duration, "D", "how long daemons go on when the launcher is killed; default 1m"},
+}};
+
+constexpr std::array<OptionSpec, 2> launcher_options = {{
+    {"data", folder, "DIR", "the launcher of this bus; default: that of --config, or of ./pawl-data"},
+    {"config", file, "FILE", "the launcher of this file; default pawl.toml"},
+}};
+
+constexpr std::array<OptionSpec, 3> units_options = {{
+    {"systemd", flag, "", "a service for systemd"},
+    {"launchd", flag, "", "a property list for launchd"},
+    {"config", file, "FILE", "default pawl.toml"},
+}};
+
 constexpr std::array<OptionSpec, 11> push_options = {{
     {"priority", priority, "0-9", "9 is the most urgent; default 5"},
     {"delay", duration, "D", "not before this long from now"},
@@ -216,8 +233,9 @@ constexpr std::array<OptionSpec, 1> verify_options = {{
     {"data", folder, "DIR", "check the files of a bus that does not run"},
 }};
 
-constexpr std::array<CommandSpec, 43> table = {{
+constexpr std::array<CommandSpec, 49> table = {{
     {"serve", "", 0, 0, "run the bus", serve_options},
+    {"up", "", 0, 0, "start bus, runner and daemons of pawl.toml, and keep them alive", up_options},
     {"push", "ROLE [PAYLOAD|-|@FILE]", 1, 2, "give work to a role; prints the id", push_options},
     {"claim", "ROLE…", 1, any_number, "take work", claim_options},
     {"ack", "ID TOKEN", 2, 2, "say that it is done", ack_options},
@@ -263,6 +281,11 @@ constexpr std::array<CommandSpec, 43> table = {{
     {"dead stats", "", 0, 0, "counts by role and class", dead_filter_options},
     {"status", "", 0, 0, "bus, roles and dead letters on one screen", status_options},
     {"ops reload", "", 0, 0, "apply pawl.toml as it is now; prints what changed", {}},
+    {"ops list", "", 0, 0, "what pawl up keeps alive, and its state", launcher_options},
+    {"ops restart", "NAME", 1, 1, "end a daemon and wait until a fresh one is ready", launcher_options},
+    {"ops relaunch", "NAME", 1, 1, "the same for one that was given up; its restarts count anew",
+     launcher_options},
+    {"ops units", "", 0, 0, "print a unit file that runs pawl up", units_options},
     {"verify", "", 0, 0, "prove that the store is whole", verify_options},
     {"passwd", "", 0, 0, "hash a password, read from stdin, for [user.NAME] of pawl.toml", {}},
     {"version", "", 0, 0, "print the version", {}},

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "bus/base/limits.h"
+#include "cli/config_daemons.h"
 #include "cli/config_sections.h"
 #include "cli/config_users.h"
 
@@ -101,10 +102,11 @@ constexpr std::array<Section, 6> sections = {{
     {"guards", "[guards]", read_guards},
     {"user", "[user.NAME]", read_all_users},
     {"run", "[run]", read_run},
+    {"daemon", "[daemon.slack]", read_daemons},
 }};
 
 // Sections of the file format that this version does not act on.
-constexpr std::array<std::string_view, 5> later_sections = {"daemon", "monitor", "notify", "cron", "policy"};
+constexpr std::array<std::string_view, 4> later_sections = {"monitor", "notify", "cron", "policy"};
 
 void read_section(ConfigReader& reader, const TomlNode& node, FileConfig& config) {
   std::vector<std::string_view> known(later_sections.begin(), later_sections.end());
@@ -141,6 +143,7 @@ Result<FileConfig> parse_config(std::string_view text, const std::string& path) 
   FileConfig config;
   config.path = path;
   for (const TomlNode& node : root->items) read_section(reader, node, config);
+  note_work(*root, config);
   if (reader.failed()) return make_error(Code::err, reader.errors());
   config.notices = reader.notices();
   return config;

@@ -9,6 +9,7 @@
 #include "bus/base/result.h"
 #include "bus/core/config.h"
 #include "runner/run_config.h"
+#include "runner/daemon_spec.h"
 
 namespace pawl::cli {
 
@@ -19,9 +20,12 @@ struct FileConfig {
   std::optional<std::string> listen;  // HOST:PORT or "none"
   std::optional<std::string> http;    // HOST:PORT or "none"
   std::optional<std::string> socket;
-  std::optional<std::string> password;  // resolved: { env = "NAME" } has been looked up
-  runner::RunConfig run;                // of the agent runner
-  std::vector<std::string> notices;     // "FILE:LINE: … is not acted on yet", in the order of the file
+  std::optional<std::string> password;      // resolved: { env = "NAME" } has been looked up
+  runner::RunConfig run;                    // of the agent runner
+  std::vector<std::string> notices;         // "FILE:LINE: … is not acted on yet", in the order of the file
+  std::vector<runner::DaemonSpec> daemons;  // [daemon.NAME], in the order of the file
+  bool has_commands = false;                // a role has a command: there is work for a runner
+  bool has_notify = false;                  // [[notify]]: there is work for a mirror
   std::string path;
 };
 

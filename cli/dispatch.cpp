@@ -13,6 +13,7 @@ struct Route {
 
 constexpr Route routes[] = {
     {"serve", run_serve_command},
+    {"up", run_up},
     {"push", run_push},
     {"claim", run_claim},
     {"ack", run_ack},
@@ -51,6 +52,10 @@ constexpr Route routes[] = {
     {"dead stats", run_dead_stats},
     {"status", run_status},
     {"ops reload", run_ops_reload},
+    {"ops list", run_ops_list},
+    {"ops restart", run_ops_restart},
+    {"ops relaunch", run_ops_relaunch},
+    {"ops units", run_ops_units},
     {"verify", run_verify},
     {"passwd", run_passwd},
     {"version", run_version},
@@ -62,6 +67,7 @@ constexpr Route routes[] = {
 int run(const std::vector<std::string>& argv) {
   // A bus or a reader of ours that goes away is an error of a write, not our end.
   std::signal(SIGPIPE, SIG_IGN);
+  if (!argv.empty() && argv[0] == "keep") return run_keep({argv.begin() + 1, argv.end()});
   ParseOutcome outcome = parse_arguments(argv);
   if (!outcome.arguments) {
     const bool is_help = outcome.exit_code == exit_ok;

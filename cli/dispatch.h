@@ -72,6 +72,14 @@ int run_completion(Session* session);
 
 // ops.cpp
 int run_ops_reload(Session* session);
+// up.cpp, up_ops.cpp
+int run_up(Session* session);
+int run_ops_list(Session* session);
+int run_ops_restart(Session* session);
+int run_ops_relaunch(Session* session);
+int run_ops_units(Session* session);
+// `pawl keep …`, which only the launcher starts: not in the table of commands.
+int run_keep(const std::vector<std::string>& words);
 
 // Shared: prints "OK" or {"ok":true} for a plain answer.
 int print_ok(Session* session, const client::Reply& reply);

@@ -1,0 +1,202 @@
+#include "runner/launcher.h"
+
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "runner/clock.h"
+#include "runner/launcher_core.h"
+#include "runner/start_order.h"
+
+namespace pawl::runner {
+namespace {
+
+constexpr int64_t idle_ms = 60'000;
+
+}  // namespace
+
+Launcher::Launcher(LauncherOptions options, UpFolder folder, LogSink log)
+    : options_(std::move(options)),
+      folder_(std::move(folder)),
+      log_(std::move(log)),
+      manager_(ServiceManager::from_environment()),
+      random_(std::random_device{}()) {}
+
+Status Launcher::open() {
+  const Result<std::vector<size_t>> order = start_order(options_.daemons);
+  if (!order) return order.error();
+  for (const size_t index : *order) {
+    Daemon daemon;
+    daemon.spec = options_.daemons[index];
+    daemons_.push_back(std::move(daemon));
+  }
+  for (size_t i = 0; i < daemons_.size(); ++i) {
+    for (const std::string& name : daemons_[i].spec.after) {
+      const size_t other = index_of(*find(name));
+      daemons_[i].after.push_back(other);
+      daemons_[other].dependents.push_back(i);
+    }
+  }
+  sigset_t mask;
+  sigemptyset(&mask);
+  for (const int signal : {SIGCHLD, SIGTERM, SIGINT, SIGHUP}) sigaddset(&mask, signal);
+  sigprocmask(SIG_BLOCK, &mask, nullptr);
+  signals_ = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+  control_ = folder_.listen_at("control");
+  if (signals_ < 0 || control_ < 0) {
+    return make_error(Code::err, "cannot listen at " + folder_.path() + "/control: " + std::strerror(errno));
+  }
+  become_subreaper();
+  desk_ = std::make_unique<BusDesk>(options_.bus);
+  reaps_ = folder_.reaps();
+  adopt_all();
+  return {};
+}
+
+void Launcher::run() {
+  for (Daemon& daemon : daemons_) apply(daemon, daemon.retired ? LifeEvent::unwant : LifeEvent::want, "");
+  settle();
+  while (!(stopping_ && all_stopped())) {
+    wait();
+    turn(steady_ms());
+  }
+  // A keeper's last orphans would have come to us.
+  while (has_children()) {
+    for (const ProcessId& process : descendants_of(getpid())) send_signal(process, SIGKILL);
+    poll(nullptr, 0, 1);
+  }
+  folder_.unlink_socket("control");
+  for (const Caller& caller : callers_) close(caller.fd);
+  close(control_);
+  close(signals_);
+}
+
+bool Launcher::all_stopped() const {
+  return std::all_of(daemons_.begin(), daemons_.end(),
+                     [](const Daemon& daemon) { return daemon.state == LifeState::stopped; });
+}
+
+int64_t Launcher::next_wake_ms(int64_t now_ms) const {
+  int64_t wake_ms = now_ms + idle_ms;
+  for (const Daemon& daemon : daemons_) {
+    if (daemon.state == LifeState::backoff) wake_ms = std::min(wake_ms, daemon.due_ms);
+    if (daemon.state == LifeState::starting) wake_ms = std::min(wake_ms, daemon.ready_deadline_ms);
+    const bool looking = daemon.remains || (daemon.state == LifeState::starting && !daemon.asked &&
+                                            daemon.spec.ready != ReadyBy::started &&
+                                            daemon.spec.ready != ReadyBy::notify && !daemon.check);
+    if (looking) wake_ms = std::min(wake_ms, daemon.check_at_ms);
+  }
+  if (!reaps_.empty() && !reap_asked_ && bus_ready()) wake_ms = std::min(wake_ms, reap_at_ms_);
+  if (stopping_) {
+    constexpr int64_t look_again_ms = 100;
+    wake_ms = std::min(wake_ms, now_ms + look_again_ms);
+  }
+  if (manager_.watchdog_ms()) wake_ms = std::min(wake_ms, pet_at_ms_);
+  return wake_ms;
+}
+
+void Launcher::wait() {
+  const int64_t now_ms = steady_ms();
+  int64_t wake_ms = next_wake_ms(now_ms);
+  std::vector<pollfd> polls = {{signals_, POLLIN, 0}, {control_, POLLIN, 0}, {desk_->fd(), POLLIN, 0}};
+  for (const Daemon& daemon : daemons_) {
+    if (daemon.link) polls.push_back({daemon.link->fd(), POLLIN, 0});
+    if (daemon.check) daemon.check->add_polls(&polls, &wake_ms);
+  }
+  for (const Caller& caller : callers_) polls.push_back({caller.fd, POLLIN, 0});
+  poll(polls.data(), polls.size(), static_cast<int>(std::max<int64_t>(0, wake_ms - now_ms)));
+}
+
+void Launcher::turn(int64_t now_ms) {
+  take_signals();
+  for (Daemon& daemon : daemons_) {
+    if (daemon.link) hear(daemon);
+    if (daemon.remains && now_ms >= daemon.check_at_ms) clear_remains(daemon, now_ms);
+    if (daemon.state == LifeState::backoff && now_ms >= daemon.due_ms) apply(daemon, LifeEvent::due, "");
+    if (daemon.state == LifeState::starting) look_at(daemon, now_ms);
+  }
+  take_answers(now_ms);
+  send_reap(now_ms);
+  settle();
+  take_callers();
+  serve_waiting();
+  collect_children();
+  tell_manager(now_ms);
+}
+
+void Launcher::take_signals() {
+  signalfd_siginfo info{};
+  while (read(signals_, &info, sizeof info) == sizeof info) {
+    if (info.ssi_signo != SIGTERM && info.ssi_signo != SIGINT) continue;
+    if (!stopping_) {
+      stopping_ = true;
+      stopping_since_ms_ = steady_ms();
+      options_.say("stopping");
+      manager_.tell("STOPPING=1");
+      continue;
+    }
+    options_.say("killing what is left");
+    for (Daemon& daemon : daemons_) {
+      apply(daemon, LifeEvent::unwant, "killed");
+      if (daemon.link) daemon.link->send("kill");
+    }
+  }
+}
+
+// Keepers, and orphans of keepers that were killed. The commands of readiness checks collect themselves.
+void Launcher::collect_children() {
+  for (;;) {
+    siginfo_t info{};
+    if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0) return;
+    const bool checks = std::any_of(daemons_.begin(), daemons_.end(), [&](const Daemon& daemon) {
+      return daemon.check && daemon.check->pid() == info.si_pid;
+    });
+    if (checks) return;
+    waitpid(info.si_pid, nullptr, WNOHANG);
+  }
+}
+
+void Launcher::tell_manager(int64_t now_ms) {
+  if (manager_.watchdog_ms() && now_ms >= pet_at_ms_) {
+    manager_.tell("WATCHDOG=1");
+    pet_at_ms_ = now_ms + *manager_.watchdog_ms();
+  }
+  size_t ready = 0;
+  size_t settled = 0;
+  std::string failed;
+  for (const Daemon& daemon : daemons_) {
+    ready += daemon.state == LifeState::ready ? 1 : 0;
+    settled += daemon.state == LifeState::ready || daemon.state == LifeState::failed ? 1 : 0;
+    if (daemon.state == LifeState::failed) failed += " " + daemon.spec.name;
+  }
+  std::string status =
+      "STATUS=" + std::to_string(ready) + " of " + std::to_string(daemons_.size()) + " ready";
+  if (!failed.empty()) status += "; failed:" + failed;
+  if (status != told_status_) manager_.tell(told_status_ = status);
+  if (!told_ready_ && settled == daemons_.size()) {
+    told_ready_ = true;
+    manager_.tell("READY=1");
+    options_.say(failed.empty() ? "everything is ready" : "up, but failed:" + failed);
+  }
+}
+
+Status run_launcher(LauncherOptions options) {
+  Result<UpFolder> folder = UpFolder::open(options.folder);
+  if (!folder) return folder.error();
+  LogRule rule;
+  rule.path = folder->log_path("launcher");
+  Result<LogSink> log = LogSink::open(rule);
+  if (!log) return log.error();
+  Launcher launcher(std::move(options), std::move(*folder), std::move(*log));
+  if (const Status opened = launcher.open(); !opened.ok()) return opened.error();
+  launcher.run();
+  return {};
+}
+
+}  // namespace pawl::runner

@@ -1,0 +1,124 @@
+// Whether daemons are ready, and what the bus is told of those that have died.
+#include "runner/clock.h"
+#include "runner/launcher_core.h"
+
+namespace pawl::runner {
+namespace {
+
+constexpr int64_t ping_every_ms = 50;
+constexpr int64_t heartbeat_every_ms = 200;
+constexpr int64_t command_every_ms = 500;
+constexpr int64_t command_timeout_ms = 10'000;
+constexpr int64_t reap_again_ms = 500;
+constexpr uint64_t reap_tag = UINT64_MAX;
+
+}  // namespace
+
+bool Launcher::bus_ready() const {
+  for (const Daemon& daemon : daemons_) {
+    if (daemon.spec.name == bus_daemon_name) return daemon.state == LifeState::ready;
+  }
+  return true;  // somebody else keeps it
+}
+
+void Launcher::look_at(Daemon& daemon, int64_t now_ms) {
+  if (now_ms >= daemon.ready_deadline_ms) {
+    daemon.end_text = "not ready within " + std::to_string(daemon.spec.ready_within_ms) + "ms";
+    apply(daemon, LifeEvent::late, daemon.end_text);
+    return;
+  }
+  if (daemon.spec.ready == ReadyBy::command) {
+    run_check(daemon, now_ms);
+    return;
+  }
+  if (daemon.asked || now_ms < daemon.check_at_ms) return;
+  if (daemon.spec.ready == ReadyBy::ping) {
+    daemon.asked = true;
+    daemon.check_at_ms = now_ms + ping_every_ms;
+    desk_->ask(index_of(daemon), {"PING"});
+  } else if (daemon.spec.ready == ReadyBy::heartbeat) {
+    daemon.check_at_ms = now_ms + heartbeat_every_ms;
+    if (!bus_ready()) return;
+    daemon.asked = true;
+    desk_->ask(index_of(daemon), {"DAEMON", daemon.spec.name});
+  }
+}
+
+void Launcher::run_check(Daemon& daemon, int64_t now_ms) {
+  if (daemon.check) {
+    daemon.check->pump(now_ms);
+    if (!daemon.check->done()) return;
+    const HandlerResult& result = daemon.check->result();
+    const bool healthy = !result.signalled && result.code == 0;
+    daemon.check.reset();
+    if (healthy) apply(daemon, LifeEvent::readied, "its ready_command agrees");
+    return;
+  }
+  if (now_ms < daemon.check_at_ms) return;
+  daemon.check_at_ms = now_ms + command_every_ms;
+  HandlerSpec spec;
+  spec.command = daemon.spec.ready_command;
+  spec.environment = environment_of(daemon);
+  spec.deadline_ms = now_ms + command_timeout_ms;
+  Result<std::unique_ptr<Handler>> started = Handler::start(std::move(spec), now_ms);
+  if (started) {
+    daemon.check = std::move(*started);
+  } else {
+    daemon.note = "ready_command: " + started.error().text;
+  }
+}
+
+void Launcher::take_answers(int64_t now_ms) {
+  for (const BusDesk::Answer& answer : desk_->take()) {
+    if (answer.tag == reap_tag) {
+      take_reap_answer(answer, now_ms);
+    } else {
+      take_ready_answer(daemons_[answer.tag], answer);
+    }
+  }
+}
+
+void Launcher::take_ready_answer(Daemon& daemon, const BusDesk::Answer& answer) {
+  daemon.asked = false;
+  if (daemon.state != LifeState::starting) return;
+  if (daemon.spec.ready == ReadyBy::ping) {
+    if (answer.reached) apply(daemon, LifeEvent::readied, "pid " + std::to_string(daemon.run.main.pid));
+    return;
+  }
+  if (!answer.reached) return;
+  if (answer.reply.is_error()) {
+    daemon.note = "DAEMON " + daemon.spec.name + ": " + answer.reply.bytes;
+  } else if (answer.reply.text_of("boot") == daemon.run.boot) {
+    apply(daemon, LifeEvent::readied, "its first heartbeat");
+  }
+}
+
+// Its claims are free once the bus has heard of it; on record until then.
+void Launcher::reap(const std::string& name, const std::string& boot) {
+  reaps_.emplace_back(name, boot);
+  if (const Status saved = folder_.save_reaps(reaps_); !saved.ok()) options_.say(saved.error().text);
+}
+
+void Launcher::send_reap(int64_t now_ms) {
+  if (reaps_.empty() || reap_asked_ || now_ms < reap_at_ms_ || !bus_ready()) return;
+  reap_asked_ = true;
+  desk_->ask(reap_tag, {"REAP", reaps_.front().first, reaps_.front().second});
+}
+
+void Launcher::take_reap_answer(const BusDesk::Answer& answer, int64_t now_ms) {
+  reap_asked_ = false;
+  if (!answer.reached) {
+    reap_at_ms_ = now_ms + reap_again_ms;
+    return;
+  }
+  const auto [name, boot] = reaps_.front();
+  if (answer.reply.is_error()) {
+    options_.say(name + ": the bus did not take REAP " + name + " " + boot + ": " + answer.reply.bytes);
+  } else if (answer.reply.as_int().value_or(0) > 0) {
+    options_.say(name + ": " + std::to_string(*answer.reply.as_int()) + " claims of boot " + boot + " freed");
+  }
+  reaps_.erase(reaps_.begin());
+  if (const Status saved = folder_.save_reaps(reaps_); !saved.ok()) options_.say(saved.error().text);
+}
+
+}  // namespace pawl::runner

@@ -1,0 +1,228 @@
+// Keepers: starting one, hearing it, taking up with one that an earlier launcher left, and
+// ending what is left when one has been killed.
+#include <dirent.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <sstream>
+
+#include "runner/clock.h"
+#include "runner/launcher_core.h"
+#include "runner/process_tree.h"
+
+extern char** environ;
+
+namespace pawl::runner {
+namespace {
+
+constexpr int64_t remains_every_ms = 20;
+constexpr size_t boot_characters = 13;
+
+// Not handed on: they speak of the launcher itself.
+constexpr std::array<std::string_view, 11> own_variables = {
+    "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS",     "LISTEN_PID",       "LISTEN_FDNAMES",
+    "PAWL_URL",      "PAWL_DAEMON",   "PAWL_BOOT",    "PAWL_NOTIFY_FD", "PAWL_HEARTBEAT_MS"};
+
+std::string new_boot(std::mt19937_64& random) {
+  constexpr std::string_view digits = "0123456789abcdefghijklmnopqrstuv";
+  std::string boot;
+  uint64_t bits = random();
+  for (size_t i = 0; i < boot_characters; ++i, bits >>= 5) boot += digits[bits & 31];
+  return boot;
+}
+
+// FNV-1a over everything that a changed file would change of the process.
+std::string fingerprint_of(const DaemonSpec& spec) {
+  uint64_t hash = 14695981039346656037ULL;
+  const auto add = [&hash](std::string_view text) {
+    for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
+    hash = (hash ^ 0xff) * 1099511628211ULL;
+  };
+  for (const std::string& word : spec.command) add(word);
+  add(spec.directory);
+  for (const auto& [name, value] : spec.environment) add(name + "=" + value);
+  std::ostringstream text;
+  text << std::hex << hash;
+  return text.str();
+}
+
+ProcessId process_in(const std::string& hello) {
+  std::istringstream words(hello);
+  std::string verb;
+  ProcessId process;
+  words >> verb >> process.pid >> process.start;
+  return process;
+}
+
+}  // namespace
+
+std::vector<std::string> Launcher::environment_of(const Daemon& daemon) const {
+  std::vector<std::pair<std::string, std::string>> own = {
+      {"PAWL_URL", options_.bus.url()}, {"PAWL_DAEMON", daemon.spec.name}, {"PAWL_BOOT", daemon.run.boot}};
+  if (daemon.spec.heartbeat_ms) {
+    own.emplace_back("PAWL_HEARTBEAT_MS", std::to_string(*daemon.spec.heartbeat_ms));
+  }
+  for (const auto& entry : daemon.spec.environment) own.push_back(entry);
+  std::vector<std::string> all;
+  for (char** entry = environ; entry && *entry; ++entry) {
+    const std::string_view name = std::string_view(*entry).substr(0, std::string_view(*entry).find('='));
+    const bool replaced = std::any_of(own.begin(), own.end(), [&](const auto& o) { return o.first == name; });
+    const bool dropped = std::find(own_variables.begin(), own_variables.end(), name) != own_variables.end();
+    if (!replaced && !dropped) all.emplace_back(*entry);
+  }
+  for (const auto& [name, value] : own) all.push_back(name + "=" + value);
+  return all;
+}
+
+void Launcher::save(const Daemon& daemon) {
+  if (daemon.run.boot.empty()) return;
+  const Status saved = folder_.save(daemon.run);
+  // It runs all the same; only a launcher after this one would not know of it.
+  if (!saved.ok()) options_.say(daemon.spec.name + ": " + saved.error().text);
+}
+
+// On record before it exists: a launcher killed in between leaves nothing unknown.
+void Launcher::spawn(Daemon& daemon) {
+  ++daemon.starts;
+  daemon.end_text.clear();
+  daemon.note.clear();
+  daemon.ready_since_ms = 0;
+  daemon.run = RunRecord{};
+  daemon.run.name = daemon.spec.name;
+  daemon.run.boot = new_boot(random_);
+  daemon.run.fingerprint = fingerprint_of(daemon.spec);
+  daemon.run.started_at = wall_ms();
+  if (const auto group = ControlGroup::create("pawl-" + daemon.run.boot)) daemon.run.group = group->path();
+  save(daemon);
+  KeeperOptions keeper;
+  keeper.name = daemon.spec.name;
+  keeper.group = daemon.run.group;
+  keeper.directory = daemon.spec.directory;
+  keeper.log = {folder_.log_path(daemon.spec.name), daemon.spec.log_bytes_max, daemon.spec.log_files,
+                daemon.spec.log_bytes_per_second};
+  keeper.notify = daemon.spec.ready == ReadyBy::notify;
+  keeper.stop_within_ms = daemon.spec.stop_within_ms;
+  keeper.alone_ms = options_.alone_ms;
+  keeper.command = daemon.spec.command;
+  Result<KeeperLink> link =
+      KeeperLink::start(folder_, daemon.run.boot, options_.program, keeper, environment_of(daemon));
+  if (!link) {
+    daemon.end_text = link.error().text;
+    daemon.remains = true;  // the table hears of it in the next turn, as of any other death
+    daemon.check_at_ms = steady_ms();
+    return;
+  }
+  daemon.link.emplace(std::move(*link));
+  daemon.run.keeper = process_of(daemon.link->keeper_pid()).value_or(ProcessId{});
+  save(daemon);
+}
+
+void Launcher::hear(Daemon& daemon) {
+  while (daemon.link) {
+    const std::optional<std::string> packet = daemon.link->take();
+    if (packet) {
+      obey(daemon, *packet);
+    } else {
+      if (daemon.link->closed()) keeper_lost(daemon);
+      return;
+    }
+  }
+}
+
+void Launcher::obey(Daemon& daemon, const std::string& packet) {
+  const std::string verb = packet.substr(0, packet.find(' '));
+  const std::string rest = packet.size() > verb.size() ? packet.substr(verb.size() + 1) : "";
+  if (verb == "hello") {
+    daemon.run.main = process_in(packet);
+    save(daemon);
+    if (daemon.spec.ready == ReadyBy::started && daemon.run.main.start != 0) {
+      apply(daemon, LifeEvent::readied, "pid " + std::to_string(daemon.run.main.pid));
+    }
+  } else if (verb == "up") {
+    if (daemon.spec.ready == ReadyBy::notify) {
+      apply(daemon, LifeEvent::readied, "pid " + std::to_string(daemon.run.main.pid));
+    }
+  } else if (verb == "status") {
+    daemon.note = rest;
+  } else if (verb == "ended") {
+    daemon.end_text = rest.starts_with("unstarted ") ? rest.substr(10) : rest;
+    apply(daemon, LifeEvent::died, daemon.end_text);
+  } else if (verb == "empty") {
+    daemon.link->send("bye");
+    on_gone(daemon);
+  }
+}
+
+// Somebody killed it, so it proves nothing any more. Its children have come to us where it was ours.
+void Launcher::keeper_lost(Daemon& daemon) {
+  daemon.link.reset();
+  daemon.remains = true;
+  daemon.check_at_ms = steady_ms();
+  if (daemon.end_text.empty()) daemon.end_text = "its keeper was killed";
+}
+
+void Launcher::clear_remains(Daemon& daemon, int64_t now_ms) {
+  apply(daemon, LifeEvent::died, daemon.end_text);
+  daemon.check_at_ms = now_ms + remains_every_ms;
+  const auto group = ControlGroup::open(daemon.run.group);
+  std::vector<ProcessId> left = marked_processes("PAWL_BOOT=" + daemon.run.boot, daemon.run.main.pid);
+  // Orphans that came to us belong to a keeper that died; they may have hidden their marks.
+  for (const ProcessId& process : descendants_of(getpid())) {
+    const bool known = std::any_of(daemons_.begin(), daemons_.end(), [&](const Daemon& other) {
+      return (other.run.keeper.pid != 0 && &other != &daemon &&
+              is_within(process.pid, other.run.keeper.pid)) ||
+             (other.check && is_within(process.pid, other.check->pid()));
+    });
+    if (!known) left.push_back(process);
+  }
+  for (const ProcessId& process : left) send_signal(process, SIGKILL);
+  if (group && group->populated()) {
+    group->kill_all();
+    return;
+  }
+  if (left.empty()) on_gone(daemon);
+}
+
+void Launcher::adopt_all() {
+  const std::vector<RunRecord> records = folder_.records();
+  for (const RunRecord& record : records) {
+    if (find(record.name) != nullptr) continue;
+    Daemon daemon;
+    daemon.spec.name = record.name;
+    daemon.spec.command = {record.name};
+    daemon.retired = true;
+    daemons_.push_back(std::move(daemon));
+  }
+  for (const RunRecord& record : records) adopt(*find(record.name), record);
+  // Sockets that nobody listens at any more.
+  DIR* folder = opendir((folder_.path() + "/sock").c_str());
+  if (folder == nullptr) return;
+  while (const dirent* entry = readdir(folder)) {
+    const std::string name = entry->d_name;
+    const bool used = std::any_of(daemons_.begin(), daemons_.end(),
+                                  [&](const Daemon& daemon) { return daemon.run.boot == name; });
+    if (name[0] != '.' && !used) folder_.unlink_socket("sock/" + name);
+  }
+  closedir(folder);
+}
+
+void Launcher::adopt(Daemon& daemon, const RunRecord& record) {
+  daemon.run = record;
+  Result<KeeperLink> link = KeeperLink::attach(folder_, record.boot);
+  if (!link) {
+    daemon.end_text = "it ended while no launcher ran";
+    apply(daemon, LifeEvent::found, "left by an earlier launcher, without its keeper");
+    daemon.remains = true;
+    daemon.check_at_ms = steady_ms();
+    return;
+  }
+  daemon.link.emplace(std::move(*link));
+  apply(daemon, record.ready ? LifeEvent::found_up : LifeEvent::found, "adopted");
+  if (!daemon.retired && record.fingerprint != fingerprint_of(daemon.spec)) {
+    apply(daemon, LifeEvent::restart, "its configuration has changed");
+  }
+}
+
+}  // namespace pawl::runner

@@ -1,0 +1,33 @@
+#include "runner/restart_policy.h"
+
+#include <algorithm>
+
+namespace pawl::runner {
+
+int64_t backoff_ms(int64_t base_ms, int64_t max_ms, uint32_t n) {
+  int64_t delay = std::min(base_ms, max_ms);
+  for (uint32_t i = 0; i < n && delay < max_ms; ++i) delay = delay > max_ms / 2 ? max_ms : delay * 2;
+  return delay;
+}
+
+RestartVerdict RestartHistory::failed(const RestartRule& rule, int64_t now_ms, int64_t ready_for_ms,
+                                      uint64_t random) {
+  if (ready_for_ms >= rule.stable_after_ms) in_a_row_ = 0;
+  while (!failures_.empty() && failures_.front() <= now_ms - rule.restarts_per_ms) failures_.pop_front();
+  failures_.push_back(now_ms);
+  RestartVerdict verdict;
+  verdict.failures = static_cast<uint32_t>(failures_.size());
+  if (verdict.failures > rule.restarts_max) return verdict;
+  verdict.again = true;
+  verdict.delay_ms = backoff_ms(rule.base_ms, rule.max_ms, in_a_row_);
+  verdict.delay_ms += static_cast<int64_t>(random % (static_cast<uint64_t>(rule.base_ms) + 1));
+  ++in_a_row_;
+  return verdict;
+}
+
+void RestartHistory::forget() {
+  in_a_row_ = 0;
+  failures_.clear();
+}
+
+}  // namespace pawl::runner
