@@ -133,7 +133,7 @@ Result<runner::LauncherOptions> plan_launcher(const FileConfig& file, const std:
   options.bus = std::move(*endpoint);
   const std::string bus_name(runner::bus_daemon_name);
   runner::DaemonSpec bus = own_daemon(bus_name, {program, "serve", "--config", config_path}, {});
-  bus.ready = runner::ReadyBy::ping;
+  bus.ready = runner::ReadyBy::answers;
   bus.ready_within_ms = bus_ready_within_ms;
   bus.stop_within_ms = bus_stop_within_ms;
   options.daemons.push_back(std::move(bus));

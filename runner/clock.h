@@ -13,7 +13,4 @@ int64_t ms_of() {
 inline int64_t steady_now_ms() { return ms_of<std::chrono::steady_clock>(); }
 inline int64_t wall_now_ms() { return ms_of<std::chrono::system_clock>(); }
 
-inline int64_t steady_ms() { return steady_now_ms(); }
-inline int64_t wall_ms() { return wall_now_ms(); }
-
 }  // namespace pawl::runner

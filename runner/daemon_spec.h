@@ -17,7 +17,7 @@ enum class ReadyBy : uint8_t {
   notify,     // READY=1 on NOTIFY_SOCKET, or a line on the descriptor PAWL_NOTIFY_FD
   heartbeat,  // the bus has had a BEAT of this boot
   command,    // ready_command exits 0
-  ping,       // the bus itself: it answers PING
+  answers,    // the bus itself: it answers INFO, as this very process
 };
 
 struct DaemonSpec {

@@ -63,6 +63,7 @@ class Keeper {
   void sweep(int64_t now_ms);
   void send(const std::string& packet);
   void say_up();
+  void say_ended();
   bool finished(int64_t now_ms) const;
 
   const KeeperOptions& options_;
@@ -188,7 +189,7 @@ int Keeper::run() {
   become_subreaper();
   prctl(PR_SET_NAME, "pawl-keep", 0, 0, 0);
   group_ = ControlGroup::open(options_.group);
-  alone_since_ms_ = steady_ms();
+  alone_since_ms_ = steady_now_ms();
   Result<LogSink> log = LogSink::open(options_.log);
   if (!log) {
     end_text_ = "unstarted " + log.error().text;
@@ -197,9 +198,9 @@ int Keeper::run() {
     start();
   }
   if (!end_text_.empty()) main_ended_ = true;
-  while (!finished(steady_ms())) {
+  while (!finished(steady_now_ms())) {
     wait();
-    turn(steady_ms());
+    turn(steady_now_ms());
   }
   if (group_) group_->remove();
   return 0;
@@ -215,7 +216,7 @@ void Keeper::wait() {
   for (const int fd : {output_, ready_, notify_, launcher_}) {
     if (fd >= 0) polls.push_back({fd, POLLIN, 0});
   }
-  const int64_t now_ms = steady_ms();
+  const int64_t now_ms = steady_now_ms();
   int64_t wake_ms = now_ms + 60'000;
   if (!empty_ && (main_ended_ || kill_at_ms_)) {
     wake_ms = std::min(wake_ms, main_ended_ ? sweep_at_ms_ : *kill_at_ms_);
@@ -234,8 +235,10 @@ void Keeper::turn(int64_t now_ms) {
   accept_launcher();
   take_ready();
   take_notify();
+  const bool had_ended = main_ended_;
   take_children();
   take_output(now_ms);
+  if (main_ended_ && !had_ended) say_ended();  // behind its output, for the last line of it
   if (!main_ended_ && kill_at_ms_ && now_ms >= *kill_at_ms_) {
     kill_everything();
     kill_at_ms_ = now_ms + sweep_every_ms;
@@ -255,7 +258,6 @@ void Keeper::take_children() {
     sweep_at_ms_ = 0;
     end_text_ = WIFSIGNALED(status) ? "signal " + std::to_string(WTERMSIG(status))
                                     : "exit " + std::to_string(WEXITSTATUS(status));
-    send("ended " + end_text_);
   }
 }
 
@@ -274,8 +276,18 @@ void Keeper::take_output(int64_t now_ms) {
   }
   if (output_at_ms_ > 0 && now_ms - output_at_ms_ >= settle_after_ms) {
     log_->settle(now_ms);
-    output_at_ms_ = 0;
+    output_at_ms_ = log_->owes() ? now_ms : 0;
   }
+}
+
+void Keeper::say_ended() {
+  if (log_ && !log_->last_line().empty()) {
+    std::string line = log_->last_line();
+    std::replace_if(
+        line.begin(), line.end(), [](char c) { return static_cast<unsigned char>(c) < ' '; }, ' ');
+    end_text_ += "\t" + line;
+  }
+  send("ended " + end_text_);
 }
 
 void Keeper::say_up() {

@@ -11,7 +11,8 @@
 //   to the keeper     "stop MS" (KILL after MS), "kill", "bye" (the end has been noted)
 //   to the launcher   "hello PID START" first, on every connection; "up" (it said that it is
 //                     ready), "status TEXT", "ended exit N", "ended signal N",
-//                     "ended unstarted TEXT", and last "empty DROPPED-LINES"
+//                     "ended unstarted TEXT", each with a tab and its last line of output where it had one,
+//                     and last "empty DROPPED-LINES"
 #pragma once
 
 #include <cstdint>

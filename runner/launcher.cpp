@@ -64,7 +64,7 @@ void Launcher::run() {
   settle();
   while (!(stopping_ && all_stopped())) {
     wait();
-    turn(steady_ms());
+    turn(steady_now_ms());
   }
   // A keeper's last orphans would have come to us.
   while (has_children()) {
@@ -102,7 +102,7 @@ int64_t Launcher::next_wake_ms(int64_t now_ms) const {
 }
 
 void Launcher::wait() {
-  const int64_t now_ms = steady_ms();
+  const int64_t now_ms = steady_now_ms();
   int64_t wake_ms = next_wake_ms(now_ms);
   std::vector<pollfd> polls = {{signals_, POLLIN, 0}, {control_, POLLIN, 0}, {desk_->fd(), POLLIN, 0}};
   for (const Daemon& daemon : daemons_) {
@@ -136,7 +136,7 @@ void Launcher::take_signals() {
     if (info.ssi_signo != SIGTERM && info.ssi_signo != SIGINT) continue;
     if (!stopping_) {
       stopping_ = true;
-      stopping_since_ms_ = steady_ms();
+      stopping_since_ms_ = steady_now_ms();
       options_.say("stopping");
       manager_.tell("STOPPING=1");
       continue;

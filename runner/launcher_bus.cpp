@@ -5,7 +5,7 @@
 namespace pawl::runner {
 namespace {
 
-constexpr int64_t ping_every_ms = 50;
+constexpr int64_t ask_every_ms = 50;
 constexpr int64_t heartbeat_every_ms = 200;
 constexpr int64_t command_every_ms = 500;
 constexpr int64_t command_timeout_ms = 10'000;
@@ -27,15 +27,16 @@ void Launcher::look_at(Daemon& daemon, int64_t now_ms) {
     apply(daemon, LifeEvent::late, daemon.end_text);
     return;
   }
+  if (daemon.run.main.start == 0) return;  // its keeper has not told that it runs
   if (daemon.spec.ready == ReadyBy::command) {
     run_check(daemon, now_ms);
     return;
   }
   if (daemon.asked || now_ms < daemon.check_at_ms) return;
-  if (daemon.spec.ready == ReadyBy::ping) {
+  if (daemon.spec.ready == ReadyBy::answers) {
     daemon.asked = true;
-    daemon.check_at_ms = now_ms + ping_every_ms;
-    desk_->ask(index_of(daemon), {"PING"});
+    daemon.check_at_ms = now_ms + ask_every_ms;
+    desk_->ask(index_of(daemon), {"INFO"});
   } else if (daemon.spec.ready == ReadyBy::heartbeat) {
     daemon.check_at_ms = now_ms + heartbeat_every_ms;
     if (!bus_ready()) return;
@@ -81,8 +82,13 @@ void Launcher::take_answers(int64_t now_ms) {
 void Launcher::take_ready_answer(Daemon& daemon, const BusDesk::Answer& answer) {
   daemon.asked = false;
   if (daemon.state != LifeState::starting) return;
-  if (daemon.spec.ready == ReadyBy::ping) {
-    if (answer.reached) apply(daemon, LifeEvent::readied, "pid " + std::to_string(daemon.run.main.pid));
+  if (daemon.spec.ready == ReadyBy::answers) {
+    // It answers; but another bus may sit on the socket, and ours be about to give up.
+    const std::string mine = "process_id:" + std::to_string(daemon.run.main.pid) + "\r\n";
+    const bool hidden = answer.reply.is_error();  // whoever may not see INFO sees at least that it answers
+    if (answer.reached && (hidden || answer.reply.bytes.find(mine) != std::string::npos)) {
+      apply(daemon, LifeEvent::readied, "pid " + std::to_string(daemon.run.main.pid));
+    }
     return;
   }
   if (!answer.reached) return;

@@ -44,7 +44,8 @@ struct Daemon {
   RunRecord run;  // of the incarnation that runs; its boot is empty when none does
   std::optional<KeeperLink> link;
   bool remains = false;  // the keeper has died: its tree is ended from here
-  std::string end_text;  // "exit 1"
+  std::string end_code;  // "exit 1"; empty when it did not end by itself
+  std::string end_text;  // the same, with the last that it said
   std::string note;      // the STATUS it gave itself
   int64_t ready_since_ms = 0;
   int64_t ready_for_ms = 0;  // of the incarnation that has ended
@@ -92,6 +93,7 @@ class Launcher {
   void obey(Daemon& daemon, const std::string& packet);
   void adopt_all();
   void adopt(Daemon& daemon, const RunRecord& record);
+  void on_ended(Daemon& daemon, const std::string& text);
   void keeper_lost(Daemon& daemon);
   void clear_remains(Daemon& daemon, int64_t now_ms);
   void save(const Daemon& daemon);

@@ -21,9 +21,9 @@ constexpr int64_t remains_every_ms = 20;
 constexpr size_t boot_characters = 13;
 
 // Not handed on: they speak of the launcher itself.
-constexpr std::array<std::string_view, 11> own_variables = {
-    "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS",     "LISTEN_PID",       "LISTEN_FDNAMES",
-    "PAWL_URL",      "PAWL_DAEMON",   "PAWL_BOOT",    "PAWL_NOTIFY_FD", "PAWL_HEARTBEAT_MS"};
+constexpr std::array<std::string_view, 12> own_variables = {
+    "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS",     "LISTEN_PID",        "LISTEN_FDNAMES",
+    "PAWL_URL",      "PAWL_DAEMON",   "PAWL_BOOT",    "PAWL_NOTIFY_FD", "PAWL_HEARTBEAT_MS", "PAWL_UP"};
 
 std::string new_boot(std::mt19937_64& random) {
   constexpr std::string_view digits = "0123456789abcdefghijklmnopqrstuv";
@@ -59,8 +59,10 @@ ProcessId process_in(const std::string& hello) {
 }  // namespace
 
 std::vector<std::string> Launcher::environment_of(const Daemon& daemon) const {
-  std::vector<std::pair<std::string, std::string>> own = {
-      {"PAWL_URL", options_.bus.url()}, {"PAWL_DAEMON", daemon.spec.name}, {"PAWL_BOOT", daemon.run.boot}};
+  std::vector<std::pair<std::string, std::string>> own = {{"PAWL_URL", options_.bus.url()},
+                                                          {"PAWL_DAEMON", daemon.spec.name},
+                                                          {"PAWL_BOOT", daemon.run.boot},
+                                                          {"PAWL_UP", folder_.path()}};
   if (daemon.spec.heartbeat_ms) {
     own.emplace_back("PAWL_HEARTBEAT_MS", std::to_string(*daemon.spec.heartbeat_ms));
   }
@@ -87,13 +89,14 @@ void Launcher::save(const Daemon& daemon) {
 void Launcher::spawn(Daemon& daemon) {
   ++daemon.starts;
   daemon.end_text.clear();
+  daemon.end_code.clear();
   daemon.note.clear();
   daemon.ready_since_ms = 0;
   daemon.run = RunRecord{};
   daemon.run.name = daemon.spec.name;
   daemon.run.boot = new_boot(random_);
   daemon.run.fingerprint = fingerprint_of(daemon.spec);
-  daemon.run.started_at = wall_ms();
+  daemon.run.started_at = wall_now_ms();
   if (const auto group = ControlGroup::create("pawl-" + daemon.run.boot)) daemon.run.group = group->path();
   save(daemon);
   KeeperOptions keeper;
@@ -111,7 +114,7 @@ void Launcher::spawn(Daemon& daemon) {
   if (!link) {
     daemon.end_text = link.error().text;
     daemon.remains = true;  // the table hears of it in the next turn, as of any other death
-    daemon.check_at_ms = steady_ms();
+    daemon.check_at_ms = steady_now_ms();
     return;
   }
   daemon.link.emplace(std::move(*link));
@@ -147,19 +150,32 @@ void Launcher::obey(Daemon& daemon, const std::string& packet) {
   } else if (verb == "status") {
     daemon.note = rest;
   } else if (verb == "ended") {
-    daemon.end_text = rest.starts_with("unstarted ") ? rest.substr(10) : rest;
-    apply(daemon, LifeEvent::died, daemon.end_text);
+    on_ended(daemon, rest);
   } else if (verb == "empty") {
     daemon.link->send("bye");
     on_gone(daemon);
   }
 }
 
+// "exit 1", "signal 9" or "unstarted cannot run …", with a tab and the last line of its output.
+void Launcher::on_ended(Daemon& daemon, const std::string& text) {
+  constexpr std::string_view unstarted = "unstarted ";
+  const size_t tab = text.find('\t');
+  const std::string code = text.substr(0, tab);
+  const bool own_fault = daemon.state == LifeState::starting || daemon.state == LifeState::ready;
+  if (own_fault) {
+    daemon.end_code = code;
+    daemon.end_text = code.starts_with(unstarted) ? code.substr(unstarted.size()) : code;
+    if (tab != std::string::npos) daemon.end_text += "; it said: " + text.substr(tab + 1);
+  }
+  apply(daemon, LifeEvent::died, daemon.end_text);
+}
+
 // Somebody killed it, so it proves nothing any more. Its children have come to us where it was ours.
 void Launcher::keeper_lost(Daemon& daemon) {
   daemon.link.reset();
   daemon.remains = true;
-  daemon.check_at_ms = steady_ms();
+  daemon.check_at_ms = steady_now_ms();
   if (daemon.end_text.empty()) daemon.end_text = "its keeper was killed";
 }
 
@@ -167,7 +183,11 @@ void Launcher::clear_remains(Daemon& daemon, int64_t now_ms) {
   apply(daemon, LifeEvent::died, daemon.end_text);
   daemon.check_at_ms = now_ms + remains_every_ms;
   const auto group = ControlGroup::open(daemon.run.group);
-  std::vector<ProcessId> left = marked_processes("PAWL_BOOT=" + daemon.run.boot, daemon.run.main.pid);
+  std::vector<ProcessId> left = marked_processes("PAWL_BOOT=" + daemon.run.boot);
+  if (alive(daemon.run.main)) {
+    for (const ProcessId& process : descendants_of(daemon.run.main.pid)) left.push_back(process);
+    left.push_back(daemon.run.main);
+  }
   // Orphans that came to us belong to a keeper that died; they may have hidden their marks.
   for (const ProcessId& process : descendants_of(getpid())) {
     const bool known = std::any_of(daemons_.begin(), daemons_.end(), [&](const Daemon& other) {
@@ -215,7 +235,7 @@ void Launcher::adopt(Daemon& daemon, const RunRecord& record) {
     daemon.end_text = "it ended while no launcher ran";
     apply(daemon, LifeEvent::found, "left by an earlier launcher, without its keeper");
     daemon.remains = true;
-    daemon.check_at_ms = steady_ms();
+    daemon.check_at_ms = steady_now_ms();
     return;
   }
   daemon.link.emplace(std::move(*link));

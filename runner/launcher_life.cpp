@@ -62,7 +62,7 @@ void Launcher::apply(Daemon& daemon, LifeEvent event, const std::string& why) {
 
 // What each state begins with, whatever led to it.
 void Launcher::enter(Daemon& daemon, LifeState from) {
-  const int64_t now_ms = steady_ms();
+  const int64_t now_ms = steady_now_ms();
   if (from == LifeState::ready) daemon.ready_for_ms = now_ms - daemon.ready_since_ms;
   if (from == LifeState::starting) daemon.check.reset();
   if (daemon.state == LifeState::starting) {
@@ -98,7 +98,7 @@ void Launcher::record(const Daemon& daemon, LifeState from, LifeEvent event) {
   if (daemon.state == LifeState::starting && daemon.run.keeper.pid != 0 && why.empty()) {
     why = "boot " + daemon.run.boot;
   }
-  log_.note("{\"at\":" + std::to_string(wall_ms()) + ",\"daemon\":" + json_text(daemon.spec.name) +
+  log_.note("{\"at\":" + std::to_string(wall_now_ms()) + ",\"daemon\":" + json_text(daemon.spec.name) +
             ",\"from\":" + json_text(life_state_name(from)) + ",\"to\":" + json_text(to) +
             ",\"event\":" + json_text(life_event_name(event)) + ",\"why\":" + json_text(why) + ",\"boot\":" +
             json_text(daemon.run.boot) + ",\"pid\":" + std::to_string(daemon.run.main.pid) + "}");
@@ -124,7 +124,7 @@ void Launcher::lose(const Daemon& daemon) {
 
 // Nothing of the incarnation is left; that is proven.
 void Launcher::on_gone(Daemon& daemon) {
-  const int64_t now_ms = steady_ms();
+  const int64_t now_ms = steady_now_ms();
   daemon.remains = false;
   daemon.link.reset();
   daemon.asked = false;
@@ -139,8 +139,8 @@ void Launcher::on_gone(Daemon& daemon) {
   }
   const RestartRule& rule = daemon.spec.restart;
   const RestartVerdict verdict = daemon.history.failed(rule, now_ms, daemon.ready_for_ms, random_());
-  if (daemon.end_text == config_error_end) {
-    apply(daemon, LifeEvent::exhausted, "exit 78: it says that its configuration is wrong");
+  if (daemon.end_code == config_error_end) {
+    apply(daemon, LifeEvent::exhausted, "its configuration is wrong: " + daemon.end_text);
   } else if (!verdict.again) {
     apply(daemon, LifeEvent::exhausted,
           std::to_string(verdict.failures) + " failures within " + format_duration(rule.restarts_per_ms) +
@@ -176,7 +176,7 @@ void Launcher::settle_stop() {
     });
     if (!alone) continue;
     const bool owes = at->spec.name == bus_daemon_name && at->state == LifeState::ready && !reaps_.empty() &&
-                      steady_ms() - stopping_since_ms_ < reaps_on_stop_ms;
+                      steady_now_ms() - stopping_since_ms_ < reaps_on_stop_ms;
     if (!owes) apply(*at, LifeEvent::unwant, "");
   }
 }

@@ -13,6 +13,7 @@ namespace pawl::runner {
 namespace {
 
 constexpr size_t line_bytes_max = size_t{64} << 10;
+constexpr size_t last_line_bytes_max = 200;
 constexpr int64_t window_ms = 1000;
 
 }  // namespace
@@ -36,7 +37,8 @@ LogSink::LogSink(LogSink&& other) noexcept
       dropped_lines_(other.dropped_lines_),
       dropped_bytes_(other.dropped_bytes_),
       dropped_lines_all_(other.dropped_lines_all_),
-      dropped_bytes_all_(other.dropped_bytes_all_) {
+      dropped_bytes_all_(other.dropped_bytes_all_),
+      last_line_(std::move(other.last_line_)) {
   other.partial_.clear();
 }
 
@@ -80,6 +82,7 @@ void LogSink::settle(int64_t now_ms) {
 void LogSink::note(std::string_view line) { put(line); }
 
 void LogSink::take_line(std::string_view line, int64_t now_ms) {
+  if (!line.empty()) last_line_.assign(line.substr(0, last_line_bytes_max));
   if (now_ms - window_ms_ >= window_ms) {
     say_dropped();
     window_ms_ = now_ms;

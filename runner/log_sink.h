@@ -42,6 +42,10 @@ class LogSink {
   void note(std::string_view line);
   // Nothing has come for a while: writes an unfinished line, and says what was dropped.
   void settle(int64_t now_ms);
+  // The last line that was no empty one, cut to 200 bytes; dropped ones too.
+  const std::string& last_line() const { return last_line_; }
+  // Lines were dropped and the file does not say so yet: settle() will, a second after them.
+  bool owes() const { return dropped_lines_ > 0; }
 
   uint64_t dropped_lines() const { return dropped_lines_all_; }
   uint64_t dropped_bytes() const { return dropped_bytes_all_; }
@@ -64,6 +68,7 @@ class LogSink {
   uint64_t dropped_bytes_ = 0;
   uint64_t dropped_lines_all_ = 0;
   uint64_t dropped_bytes_all_ = 0;
+  std::string last_line_;
 };
 
 }  // namespace pawl::runner

@@ -39,7 +39,6 @@ std::optional<std::string> read_file(const std::string& path, size_t bytes_max =
 struct Stat {
   char state = '?';
   pid_t parent = 0;
-  pid_t session = 0;
   uint64_t start = 0;
 };
 
@@ -50,7 +49,6 @@ std::optional<Stat> stat_of(pid_t pid) {
   if (name_end == std::string::npos) return std::nullopt;
   constexpr size_t state_field = 0;
   constexpr size_t parent_field = 1;
-  constexpr size_t session_field = 3;
   constexpr size_t start_field = 19;
   Stat stat;
   size_t at = name_end + 2;
@@ -59,7 +57,6 @@ std::optional<Stat> stat_of(pid_t pid) {
     const std::string_view word = std::string_view(*text).substr(at, end - at);
     if (field == state_field) stat.state = word.empty() ? '?' : word[0];
     if (field == parent_field) stat.parent = static_cast<pid_t>(parse_int(word).value_or(0));
-    if (field == session_field) stat.session = static_cast<pid_t>(parse_int(word).value_or(0));
     if (field == start_field) stat.start = static_cast<uint64_t>(parse_int(word).value_or(0));
     at = end + 1;
   }
@@ -142,7 +139,7 @@ std::optional<ProcessId> process_of(pid_t pid) {
 
 bool alive(const ProcessId& process) {
   const auto now = process_of(process.pid);
-  return now && (process.start == 0 || now->start == process.start);
+  return now && now->start == process.start;
 }
 
 bool send_signal(const ProcessId& process, int signal) {
@@ -182,18 +179,14 @@ bool is_within(pid_t pid, pid_t root) {
   return false;
 }
 
-std::vector<ProcessId> marked_processes(std::string_view entry, pid_t session) {
+std::vector<ProcessId> marked_processes(std::string_view entry) {
   std::vector<ProcessId> found;
   each_process([&](pid_t pid) {
     if (pid == getpid()) return;
     const auto stat = stat_of(pid);
     if (!stat || gone(*stat)) return;
-    bool ours = session != 0 && stat->session == session;
-    if (!ours) {
-      const auto environment = read_file("/proc/" + std::to_string(pid) + "/environ", environment_bytes_max);
-      ours = environment && has_entry(*environment, entry);
-    }
-    if (ours) found.push_back({pid, stat->start});
+    const auto environment = read_file("/proc/" + std::to_string(pid) + "/environ", environment_bytes_max);
+    if (environment && has_entry(*environment, entry)) found.push_back({pid, stat->start});
   });
   return found;
 }

@@ -21,7 +21,7 @@ namespace pawl::runner {
 
 struct ProcessId {
   pid_t pid = 0;
-  uint64_t start = 0;  // in clock ticks since the machine started; 0: unknown
+  uint64_t start = 0;  // in clock ticks since the machine started
 
   bool operator==(const ProcessId&) const = default;
 };
@@ -37,9 +37,9 @@ bool send_signal(const ProcessId& process, int signal);
 std::vector<ProcessId> descendants_of(pid_t root);
 // `pid` is `root` or below it.
 bool is_within(pid_t pid, pid_t root);
-// Living processes that have `entry` ("NAME=value") in their environment as it was at their start, or
-// whose session is `session` (0: none). For what a dead keeper left.
-std::vector<ProcessId> marked_processes(std::string_view entry, pid_t session);
+// Living processes that have `entry` ("NAME=value") in their environment as it was at their start. For
+// what a dead keeper left.
+std::vector<ProcessId> marked_processes(std::string_view entry);
 
 // This process inherits orphans from below from now on. False: the kernel refuses.
 bool become_subreaper();

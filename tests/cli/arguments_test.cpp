@@ -187,7 +187,7 @@ TEST_CASE("arguments: every mistake is exit 2 and says what to do") {
       {{"kill", "--scope", "everything"}, "takes one of intake claims all"},
       {{"kill", "--for", "soon"}, "takes a duration"},
       {{"exec", "r", "--on-freeze", "ignore", "--", "x"}, "takes one of pause terminate finish"},
-      {{"up"}, "unknown command 'up'"},
+      {{"ops", "restart"}, "usage: pawl ops restart NAME"},
       {{"dead", "lst"}, "did you mean 'dead list'"},
       {{"dead"}, "dead replay"},
       {{"push"}, "usage: pawl push ROLE"},
@@ -222,12 +222,12 @@ TEST_CASE("arguments: help is for stdout and exit 0, and knows only what there i
     CHECK(outcome.text.find("usage: pawl") != std::string::npos);
   }
   const std::string all = parse_arguments({"--help"}).text;
-  for (const char* later : {"up", "incident", "sweep", "cron", "backup"}) {
+  for (const char* later : {"incident", "sweep", "cron", "backup"}) {
     INFO(later);
     CHECK(all.find(std::string("\n  ") + later + " ") == std::string::npos);
   }
-  for (const char* now :
-       {"serve", "push", "exec", "dead import", "kill", "quota set", "guards", "completion"}) {
+  for (const char* now : {"serve", "up", "push", "exec", "ops restart", "dead import", "kill", "quota set",
+                          "guards", "completion"}) {
     CHECK(all.find(std::string("\n  ") + now) != std::string::npos);
   }
   CHECK(parsed({"--version"}).command->name == "version");
