@@ -5,12 +5,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <climits>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
+#include "bus/protocol/command_table.h"
 #include "cli/commands.h"
 #include "cli/dispatch.h"
 #include "runner/handler.h"
@@ -140,6 +142,8 @@ Result<runner::LauncherOptions> plan_launcher(const FileConfig& file, const std:
   if (file.has_commands && find_command("run") != nullptr) {
     runner::DaemonSpec run = own_daemon("runner", {program, "run", "--config", config_path}, {bus_name});
     run.stop_within_ms = runner_stop_within_ms;
+    const std::array<std::string_view, 1> beat = {"BEAT"};
+    if (protocol::find_command(beat) != nullptr) run.ready = runner::ReadyBy::heartbeat;
     options.daemons.push_back(std::move(run));
   }
   if (file.has_notify && find_command("mirror") != nullptr) {

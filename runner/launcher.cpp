@@ -90,7 +90,8 @@ int64_t Launcher::next_wake_ms(int64_t now_ms) const {
     const bool looking = daemon.remains || (daemon.state == LifeState::starting && !daemon.asked &&
                                             daemon.spec.ready != ReadyBy::started &&
                                             daemon.spec.ready != ReadyBy::notify && !daemon.check);
-    if (looking) wake_ms = std::min(wake_ms, daemon.check_at_ms);
+    const bool watching = daemon.state == LifeState::ready && daemon.spec.heartbeat_ms && !daemon.asked;
+    if (looking || (watching && bus_ready())) wake_ms = std::min(wake_ms, daemon.check_at_ms);
   }
   if (!reaps_.empty() && !reap_asked_ && bus_ready()) wake_ms = std::min(wake_ms, reap_at_ms_);
   if (stopping_) {
@@ -120,6 +121,7 @@ void Launcher::turn(int64_t now_ms) {
     if (daemon.remains && now_ms >= daemon.check_at_ms) clear_remains(daemon, now_ms);
     if (daemon.state == LifeState::backoff && now_ms >= daemon.due_ms) apply(daemon, LifeEvent::due, "");
     if (daemon.state == LifeState::starting) look_at(daemon, now_ms);
+    if (daemon.state == LifeState::ready) look_after(daemon, now_ms);
   }
   take_answers(now_ms);
   send_reap(now_ms);

@@ -10,6 +10,7 @@ constexpr int64_t heartbeat_every_ms = 200;
 constexpr int64_t command_every_ms = 500;
 constexpr int64_t command_timeout_ms = 10'000;
 constexpr int64_t reap_again_ms = 500;
+constexpr uint32_t reds_until_unwell = 2;
 constexpr uint64_t reap_tag = UINT64_MAX;
 
 }  // namespace
@@ -43,6 +44,24 @@ void Launcher::look_at(Daemon& daemon, int64_t now_ms) {
     daemon.asked = true;
     desk_->ask(index_of(daemon), {"DAEMON", daemon.spec.name});
   }
+}
+
+// A process that hangs does not end by itself: once the bus has seen it red twice, it is ended.
+void Launcher::look_after(Daemon& daemon, int64_t now_ms) {
+  if (!daemon.spec.heartbeat_ms || daemon.asked || now_ms < daemon.check_at_ms || !bus_ready()) return;
+  daemon.check_at_ms = now_ms + *daemon.spec.heartbeat_ms;
+  daemon.asked = true;
+  desk_->ask(index_of(daemon), {"DAEMON", daemon.spec.name});
+}
+
+void Launcher::take_health_answer(Daemon& daemon, const BusDesk::Answer& answer) {
+  const client::Reply& reply = answer.reply;
+  const bool red = answer.reached && !reply.is_error() && reply.text_of("boot") == daemon.run.boot &&
+                   reply.text_of("colour") == "red";
+  daemon.reds = red ? daemon.reds + 1 : 0;
+  if (daemon.reds < reds_until_unwell) return;
+  daemon.end_text = "its heartbeats are red";
+  apply(daemon, LifeEvent::unwell, daemon.end_text);
 }
 
 void Launcher::run_check(Daemon& daemon, int64_t now_ms) {
@@ -81,6 +100,7 @@ void Launcher::take_answers(int64_t now_ms) {
 
 void Launcher::take_ready_answer(Daemon& daemon, const BusDesk::Answer& answer) {
   daemon.asked = false;
+  if (daemon.state == LifeState::ready && daemon.spec.heartbeat_ms) take_health_answer(daemon, answer);
   if (daemon.state != LifeState::starting) return;
   if (daemon.spec.ready == ReadyBy::answers) {
     // It answers; but another bus may sit on the socket, and ours be about to give up.

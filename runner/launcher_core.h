@@ -53,6 +53,7 @@ struct Daemon {
   int64_t due_ms = 0;       // end of the back-off
   int64_t check_at_ms = 0;  // the next look, at readiness or at remains
   bool asked = false;       // the bus has been asked
+  uint32_t reds = 0;        // looks in a row at which the bus saw it red
   std::unique_ptr<Handler> check;
 };
 
@@ -100,9 +101,11 @@ class Launcher {
 
   // launcher_bus.cpp
   void look_at(Daemon& daemon, int64_t now_ms);
+  void look_after(Daemon& daemon, int64_t now_ms);
   void run_check(Daemon& daemon, int64_t now_ms);
   void take_answers(int64_t now_ms);
   void take_ready_answer(Daemon& daemon, const BusDesk::Answer& answer);
+  void take_health_answer(Daemon& daemon, const BusDesk::Answer& answer);
   void reap(const std::string& name, const std::string& boot);
   void send_reap(int64_t now_ms);
   void take_reap_answer(const BusDesk::Answer& answer, int64_t now_ms);

@@ -72,6 +72,8 @@ void Launcher::enter(Daemon& daemon, LifeState from) {
   }
   if (daemon.state == LifeState::ready) {
     daemon.ready_since_ms = now_ms;
+    daemon.reds = 0;
+    daemon.check_at_ms = now_ms + daemon.spec.heartbeat_ms.value_or(0);
     daemon.run.ready = true;
     save(daemon);
   }
