@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -71,6 +72,7 @@ class Keeper {
   std::optional<ControlGroup> group_;
   pid_t main_ = -1;
   uint64_t main_start_ = 0;
+  uint64_t pipe_ = 0;
   bool main_ended_ = false;
   std::string end_text_;
   bool empty_ = false;
@@ -160,6 +162,8 @@ bool Keeper::start() {
   output_ = output[0];
   ready_ = ready[0];
   fcntl(output_, F_SETFL, O_NONBLOCK);
+  struct stat pipe {};
+  pipe_ = fstat(output_, &pipe) == 0 ? pipe.st_ino : 0;
   fcntl(ready_, F_SETFL, O_NONBLOCK);
   if (main_ < 0) {
     end_text_ = std::string("unstarted cannot fork: ") + std::strerror(errno);
@@ -343,7 +347,8 @@ void Keeper::accept_launcher() {
   if (fd < 0) return;
   close_fd(&launcher_);  // the newest one counts; the lock of the folder lets there be only one
   launcher_ = fd;
-  send("hello " + std::to_string(std::max(main_, 0)) + " " + std::to_string(main_start_));
+  send("hello " + std::to_string(std::max(main_, 0)) + " " + std::to_string(main_start_) + " " +
+       std::to_string(pipe_));
   if (up_) send("up");
   if (!status_.empty()) send("status " + status_);
   if (main_ended_) send("ended " + end_text_);

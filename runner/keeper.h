@@ -9,7 +9,8 @@
 //
 // Between the two, one packet each (SOCK_SEQPACKET):
 //   to the keeper     "stop MS" (KILL after MS), "kill", "bye" (the end has been noted)
-//   to the launcher   "hello PID START" first, on every connection; "up" (it said that it is
+//   to the launcher   "hello PID START PIPE" first, on every connection: the main process, the inode
+//                     of the pipe that its output comes through; "up" (it said that it is
 //                     ready), "status TEXT", "ended exit N", "ended signal N",
 //                     "ended unstarted TEXT", each with a tab and its last line of output where it had one,
 //                     and last "empty DROPPED-LINES"

@@ -47,6 +47,7 @@ Status Launcher::open() {
   sigemptyset(&mask);
   for (const int signal : {SIGCHLD, SIGTERM, SIGINT, SIGHUP}) sigaddset(&mask, signal);
   sigprocmask(SIG_BLOCK, &mask, nullptr);
+  signal(SIGPIPE, SIG_IGN);  // a bus that goes away is an answer, not our end
   signals_ = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
   control_ = folder_.listen_at("control");
   if (signals_ < 0 || control_ < 0) {

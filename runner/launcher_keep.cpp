@@ -48,14 +48,6 @@ std::string fingerprint_of(const DaemonSpec& spec) {
   return text.str();
 }
 
-ProcessId process_in(const std::string& hello) {
-  std::istringstream words(hello);
-  std::string verb;
-  ProcessId process;
-  words >> verb >> process.pid >> process.start;
-  return process;
-}
-
 }  // namespace
 
 std::vector<std::string> Launcher::environment_of(const Daemon& daemon) const {
@@ -138,7 +130,8 @@ void Launcher::obey(Daemon& daemon, const std::string& packet) {
   const std::string verb = packet.substr(0, packet.find(' '));
   const std::string rest = packet.size() > verb.size() ? packet.substr(verb.size() + 1) : "";
   if (verb == "hello") {
-    daemon.run.main = process_in(packet);
+    std::istringstream words(rest);
+    words >> daemon.run.main.pid >> daemon.run.main.start >> daemon.run.pipe;
     save(daemon);
     if (daemon.spec.ready == ReadyBy::started && daemon.run.main.start != 0) {
       apply(daemon, LifeEvent::readied, "pid " + std::to_string(daemon.run.main.pid));
@@ -183,7 +176,7 @@ void Launcher::clear_remains(Daemon& daemon, int64_t now_ms) {
   apply(daemon, LifeEvent::died, daemon.end_text);
   daemon.check_at_ms = now_ms + remains_every_ms;
   const auto group = ControlGroup::open(daemon.run.group);
-  std::vector<ProcessId> left = marked_processes("PAWL_BOOT=" + daemon.run.boot);
+  std::vector<ProcessId> left = marked_processes("PAWL_BOOT=" + daemon.run.boot, daemon.run.pipe);
   if (alive(daemon.run.main)) {
     for (const ProcessId& process : descendants_of(daemon.run.main.pid)) left.push_back(process);
     left.push_back(daemon.run.main);

@@ -84,6 +84,21 @@ bool has_entry(std::string_view environment, std::string_view entry) {
   return false;
 }
 
+bool holds_pipe(pid_t pid, uint64_t pipe) {
+  const std::string path = "/proc/" + std::to_string(pid) + "/fd";
+  const std::string wanted = "pipe:[" + std::to_string(pipe) + "]";
+  DIR* folder = opendir(path.c_str());
+  if (folder == nullptr) return false;
+  bool found = false;
+  while (const dirent* entry = found ? nullptr : readdir(folder)) {
+    std::array<char, 64> target;
+    const ssize_t length = readlinkat(dirfd(folder), entry->d_name, target.data(), target.size());
+    found = length > 0 && std::string_view(target.data(), static_cast<size_t>(length)) == wanted;
+  }
+  closedir(folder);
+  return found;
+}
+
 // Where cgroup v2 is mounted, and this process's place in it.
 std::optional<std::string> own_group() {
   const auto mounts = read_file("/proc/self/mountinfo", size_t{1} << 20);
@@ -179,14 +194,15 @@ bool is_within(pid_t pid, pid_t root) {
   return false;
 }
 
-std::vector<ProcessId> marked_processes(std::string_view entry) {
+std::vector<ProcessId> marked_processes(std::string_view entry, uint64_t pipe) {
   std::vector<ProcessId> found;
   each_process([&](pid_t pid) {
     if (pid == getpid()) return;
     const auto stat = stat_of(pid);
     if (!stat || gone(*stat)) return;
     const auto environment = read_file("/proc/" + std::to_string(pid) + "/environ", environment_bytes_max);
-    if (environment && has_entry(*environment, entry)) found.push_back({pid, stat->start});
+    const bool named = environment && has_entry(*environment, entry);
+    if (named || (pipe != 0 && holds_pipe(pid, pipe))) found.push_back({pid, stat->start});
   });
   return found;
 }

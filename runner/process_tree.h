@@ -37,9 +37,9 @@ bool send_signal(const ProcessId& process, int signal);
 std::vector<ProcessId> descendants_of(pid_t root);
 // `pid` is `root` or below it.
 bool is_within(pid_t pid, pid_t root);
-// Living processes that have `entry` ("NAME=value") in their environment as it was at their start. For
-// what a dead keeper left.
-std::vector<ProcessId> marked_processes(std::string_view entry);
+// Living processes that have `entry` ("NAME=value") in their environment as it was at their start, or
+// hold an end of the pipe with this inode (0: none). For what a dead keeper left.
+std::vector<ProcessId> marked_processes(std::string_view entry, uint64_t pipe);
 
 // This process inherits orphans from below from now on. False: the kernel refuses.
 bool become_subreaper();

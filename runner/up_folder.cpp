@@ -42,8 +42,9 @@ ProcessId parse_process(const std::string& text) {
 
 std::string text_of(const RunRecord& record) {
   return "boot " + record.boot + "\nkeeper " + process_text(record.keeper) + "\nmain " +
-         process_text(record.main) + "\ngroup " + record.group + "\nfingerprint " + record.fingerprint +
-         "\nstarted " + std::to_string(record.started_at) + "\nready " + (record.ready ? "1" : "0") + "\n";
+         process_text(record.main) + "\npipe " + std::to_string(record.pipe) + "\ngroup " + record.group +
+         "\nfingerprint " + record.fingerprint + "\nstarted " + std::to_string(record.started_at) +
+         "\nready " + (record.ready ? "1" : "0") + "\n";
 }
 
 RunRecord parse_record(const std::string& name, std::istream& text) {
@@ -57,6 +58,7 @@ RunRecord parse_record(const std::string& name, std::istream& text) {
     if (key == "boot") record.boot = value;
     if (key == "keeper") record.keeper = parse_process(value);
     if (key == "main") record.main = parse_process(value);
+    if (key == "pipe") record.pipe = static_cast<uint64_t>(parse_int(value).value_or(0));
     if (key == "group") record.group = value;
     if (key == "fingerprint") record.fingerprint = value;
     if (key == "started") record.started_at = parse_int(value).value_or(0);

@@ -25,6 +25,7 @@ struct RunRecord {
   std::string boot;
   ProcessId keeper;
   ProcessId main;
+  uint64_t pipe = 0;        // inode of the pipe that its output comes through
   std::string group;        // path of its control group; may be empty
   std::string fingerprint;  // of what it was started with
   int64_t started_at = 0;   // wall clock, milliseconds

@@ -44,7 +44,8 @@ class Fleet {
   Fleet() { mkdir((folder_ / "up").c_str(), 0700); }
   Fleet(const Fleet&) = delete;
   Fleet& operator=(const Fleet&) = delete;
-  ~Fleet() { stop(); }
+  // A launcher that does not end well would leave processes behind.
+  ~Fleet() { PAWL_CHECK(stop() == 0); }
 
   std::string path(const std::string& name) const { return folder_ / name; }
   std::string bus_path() const { return path("bus.sock"); }

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -109,9 +110,33 @@ TEST_CASE("process tree: marks are found in the environment") {
   const auto has = [&](const std::vector<ProcessId>& found) {
     return std::any_of(found.begin(), found.end(), [&](const ProcessId& p) { return p.pid == shell.pid(); });
   };
-  REQUIRE(wait_until([&] { return has(marked_processes("PAWL_TEST_MARK=tree")); }));
-  CHECK_FALSE(has(marked_processes("PAWL_TEST_MARK=tre")));
-  CHECK_FALSE(has(marked_processes("PAWL_TEST_MARK=trees")));
+  REQUIRE(wait_until([&] { return has(marked_processes("PAWL_TEST_MARK=tree", 0)); }));
+  CHECK_FALSE(has(marked_processes("PAWL_TEST_MARK=tre", 0)));
+  CHECK_FALSE(has(marked_processes("PAWL_TEST_MARK=trees", 0)));
+}
+
+TEST_CASE("process tree: who holds the pipe is found, whatever its environment") {
+  int ends[2];
+  REQUIRE(pipe(ends) == 0);
+  struct stat file {};
+  REQUIRE(fstat(ends[0], &file) == 0);
+  const pid_t pid = fork();
+  if (pid == 0) {
+    dup2(ends[1], 1);
+    execlp("env", "env", "-i", "/bin/sleep", "300", nullptr);
+    _exit(127);
+  }
+  close(ends[1]);
+  const auto found = [&](uint64_t inode) {
+    const std::vector<ProcessId> holders = marked_processes("NO_SUCH=1", inode);
+    return std::any_of(holders.begin(), holders.end(), [&](const ProcessId& p) { return p.pid == pid; });
+  };
+  CHECK(found(file.st_ino));
+  CHECK_FALSE(found(file.st_ino + 1));
+  CHECK_FALSE(found(0));
+  close(ends[0]);
+  kill(pid, SIGKILL);
+  waitpid(pid, nullptr, 0);
 }
 
 TEST_CASE("process tree: a subreaper inherits who hides behind setsid and two forks") {
