@@ -69,11 +69,22 @@ const Verdict* Machine::ask_claim(RoleState& role, const Candidate& candidate) {
   if (role.held && stands && !PAWL_FAULT(held_asked_each_time)) return &*role.held;
   role.held.reset();
   const Answer answer = gate_.admit_claim(candidate, *desk_);
-  if (answer.allowed()) [[likely]]
+  if (answer.allowed()) [[likely]] {
+    role.retry_wall_ms = 0;
     return nullptr;
+  }
   Verdict verdict = answer.verdict();
   int64_t hold_ms = held_ms_max;
-  if (verdict.retry_at_ms) hold_ms = std::clamp<int64_t>(*verdict.retry_at_ms - head_.wall_ms, 1, hold_ms);
+  if (verdict.retry_at_ms) {
+    // The time is over and the moment has not come: wall time stands still until the clock has caught up.
+    const bool stuck = role.retry_wall_ms == *verdict.retry_at_ms && role.retry_bus_ms <= head_.bus_ms;
+    const int64_t left_ms = std::max<int64_t>(1, *verdict.retry_at_ms - head_.wall_ms);
+    if (!stuck) {
+      role.retry_wall_ms = *verdict.retry_at_ms;
+      role.retry_bus_ms = head_.bus_ms + left_ms;
+      hold_ms = std::min(left_ms, hold_ms);
+    }
+  }
   role.held_until_ms = head_.bus_ms + hold_ms;
   hold_ends_.emplace(role.held_until_ms, role.number);
   role.held = std::move(verdict);

@@ -58,6 +58,9 @@ struct RoleState {
   // A guard's refusal of its claims. Asked again at that bus time, or when something wakes the role.
   std::optional<Verdict> held;
   int64_t held_until_ms = 0;
+  // When the newest refusal said it would pass: in wall time, and in bus time as of then.
+  int64_t retry_wall_ms = 0;
+  int64_t retry_bus_ms = 0;
 };
 
 // What the end of a message needs of its home row.

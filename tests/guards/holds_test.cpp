@@ -1,7 +1,10 @@
 // Roles that guards hold, over a whole bus: what is told meanwhile, and who comes first when it is over.
 #include <catch2/catch.hpp>
+#include <memory>
 #include <string>
+#include <vector>
 
+#include "guards/guard.h"
 #include "guards/registry.h"
 #include "tests/scenario/scenario.h"
 
@@ -63,6 +66,44 @@ TEST_CASE("holds: who waits for the next token comes before who asks when it is 
     reply c2                        | m3
   )",
                 config) == "");
+}
+
+// Refuses until a moment of wall time.
+class Until final : public core::Gate {
+ public:
+  static inline size_t asked = 0;
+
+  core::Verdict admit_claim(const core::Candidate& candidate, const core::Desk& /*desk*/) const override {
+    constexpr int64_t until_ms = 1'700'000'060'000;
+    ++asked;
+    if (candidate.clocks.wall_ms >= until_ms) return core::Verdict::allow();
+    core::Verdict verdict = refuse(Code::quota, core::Scope::role, "not yet");
+    verdict.retry_at_ms = until_ms;
+    return verdict;
+  }
+  std::vector<core::Verdict> explain(const core::Candidate& /*candidate*/,
+                                     const core::Desk& /*desk*/) const override {
+    return {};
+  }
+};
+
+// The moment is 5 ms away, and stays so until the wall clock has caught up.
+TEST_CASE("holds: a wall clock that is set back makes no hold spin") {
+  Until::asked = 0;
+  CHECK(core::play(R"(
+    push r a                        | m1
+    claim w r wait=600000 as=c1     | parked
+    +59995ms
+    wall -1h
+    +60s
+    silent c1
+    wall +1h
+    +2s
+    reply c1                        | m1
+  )",
+                   {}, [] { return std::make_unique<Until>(); }) == "");
+  // However often the table is played.
+  CHECK(Until::asked < 500);
 }
 
 }  // namespace
