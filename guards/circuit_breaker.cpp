@@ -51,7 +51,7 @@ template <typename Visit>
 void CircuitBreaker::each_of(const core::RoleFacts& role, const Visit& visit) const {
   const Named own{of_role, role.name};
   if (const Circuit* circuit = find(own)) visit(own, *circuit);
-  if (circuits_[of_dependency].empty()) return;
+  if (circuits_[of_dependency].empty() || PAWL_FAULT(breaker_ignores_needs)) return;
   for (const std::string& dependency : role.config->needs) {
     const Named needed{of_dependency, dependency};
     if (const Circuit* circuit = find(needed)) visit(needed, *circuit);
@@ -94,7 +94,7 @@ void CircuitBreaker::open(core::Desk& desk) {
 
 void CircuitBreaker::restored(const core::RoleFacts& /*role*/, const core::Reservation& reserved,
                               uint64_t /*tokens*/, uint64_t /*cost*/) {
-  if (unproven_.empty()) return;
+  if (unproven_.empty() || PAWL_FAULT(breaker_probe_forgotten)) return;
   each_probe(reserved.probe, [&](std::string_view circuit, int64_t probe_ms) {
     const auto named = parse(circuit);
     const Circuit* found = named ? find(*named) : nullptr;
@@ -350,7 +350,7 @@ void CircuitBreaker::store(Named named, CircuitState before, core::Headers about
       circuits_[named.kind].erase(at);
       return;
     case CircuitState::open:
-      desk.put(key, encode_circuit(circuit));
+      if (!PAWL_FAULT(breaker_lost_at_restart)) desk.put(key, encode_circuit(circuit));
       fields.emplace_back("reason", circuit.reason);
       fields.emplace_back("failures", std::to_string(circuit.failures));
       fields.emplace_back("cooldown_ms", std::to_string(circuit.cooldown_ms));

@@ -101,7 +101,7 @@ Answer GuardChain::ask(const std::vector<const Link*>& links, const Question& qu
 
 Answer GuardChain::counted(const Link& link, core::Verdict verdict) const {
   verdict.guard = link.guard->name();
-  if (link.mode == core::GuardMode::enforce) {
+  if (link.mode == core::GuardMode::enforce || PAWL_FAULT(observe_refuses)) {
     ++link.counters.refused;
     return verdict;
   }
@@ -285,7 +285,7 @@ void GuardChain::read_modes(core::Desk& desk) {
   for (Link& link : links_) {
     link.mode = configured_mode(*link.guard, desk);
     link.mode_is_set = false;
-    if (!link.guard->has_mode()) continue;
+    if (!link.guard->has_mode() || PAWL_FAULT(mode_lost_at_restart)) continue;
     if (desk.get(mode_key(link.guard->name()), value) && value.size() == 1 && value[0] <= 2) {
       link.mode = static_cast<core::GuardMode>(value[0]);
       link.mode_is_set = true;

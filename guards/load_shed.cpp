@@ -75,7 +75,8 @@ Load load_of(const op::MultiPush& push) {
 
 // Where a priority's share of a cap ends: the default priority and those above have all of it.
 uint64_t share_of(uint64_t cap, int priority, uint32_t shed_from_percent) {
-  if (priority >= limits::priority_default || shed_from_percent >= 100) return cap;
+  const bool all = PAWL_FAULT(shed_ignores_priority) || shed_from_percent >= 100;
+  if (priority >= limits::priority_default || all) return cap;
   const uint64_t percent = shed_from_percent + (100 - shed_from_percent) * static_cast<uint64_t>(priority) /
                                                    static_cast<uint64_t>(limits::priority_default);
   // Rounded up, and with no product of the whole cap, which may be any number.
@@ -126,7 +127,7 @@ Answer admit_load(const Load& load, const core::Desk& desk) {
       {"bytes", "backlog_bytes", config.backlog_bytes_max, counts.bytes, load.bytes},
   };
   for (const Backlog& backlog : backlogs) {
-    if (backlog.cap == 0) continue;
+    if (backlog.cap == 0 || (backlog.unit == "bytes" && PAWL_FAULT(shed_ignores_bytes))) continue;
     const uint64_t share = share_of(backlog.cap, load.priority, desk.config().guards.shed_from_percent);
     // A share is never above its cap.
     const bool fits = backlog.now < share &&

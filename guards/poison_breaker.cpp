@@ -7,8 +7,9 @@
 namespace pawl::guards {
 
 core::Ruling PoisonBreaker::judge(const core::Ending& ending, const core::Desk& desk) const {
-  const bool crash =
-      ending.error_class == core::ErrorClass::crash || ending.error_class == core::ErrorClass::lease_expired;
+  const bool expired =
+      ending.error_class == core::ErrorClass::lease_expired && !PAWL_FAULT(poison_counts_crashes_only);
+  const bool crash = ending.error_class == core::ErrorClass::crash || expired;
   const uint64_t limit = desk.config().guards.poison_crashes;
   if (!crash || ending.final || limit == 0) return {};
   const uint64_t in_row = uint64_t{ending.crashes_in_row} + 1;

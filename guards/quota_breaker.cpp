@@ -135,7 +135,7 @@ void QuotaBreaker::count() { idle_ = accounts_.empty() && fleet_.vacant(); }
 
 void QuotaBreaker::sealing(core::Desk& desk) {
   const int64_t wall_ms = desk.clocks().wall_ms;
-  if (changed_.empty()) return;
+  if (changed_.empty() || PAWL_FAULT(quota_used_lost_at_restart)) return;
   for (const std::string& name : std::exchange(changed_, {})) {
     Account* account = named(name);
     if (account == nullptr) continue;
@@ -247,7 +247,7 @@ void QuotaBreaker::release(QuotaKind what, Account* own, const core::RoleFacts& 
 void QuotaBreaker::taken(const core::Candidate& candidate, core::Reservation& reserved, core::Desk& desk) {
   if (idle_) return;
   Account* own = find(candidate.role);
-  charge(QuotaKind::calls, own, candidate.role, 1, desk);
+  if (!PAWL_FAULT(quota_calls_uncounted)) charge(QuotaKind::calls, own, candidate.role, 1, desk);
   for (const QuotaKind what : reserved_kinds) {
     const uint64_t estimate = estimate_of(what, own, fleet_).value_or(0);
     if (estimate == 0) continue;
@@ -287,7 +287,9 @@ void QuotaBreaker::ended(const core::Ending& ending, const core::Ruling& /*rulin
     const uint64_t total = what == QuotaKind::tokens ? ending.tokens : ending.cost;
     const uint64_t rest = left(reserved_of(ending.reserved, what), total);
     const bool lapsed = ending.outcome == core::Outcome::lapsed;
-    if (!lapsed || !PAWL_FAULT(quota_lapse_leaks)) release(what, own, ending.role, rest);
+    const bool leaks = (lapsed && PAWL_FAULT(quota_lapse_leaks)) ||
+                       (ending.outcome == core::Outcome::released && PAWL_FAULT(quota_release_leaks));
+    if (!leaks) release(what, own, ending.role, rest);
     if (lapsed) {
       if (!PAWL_FAULT(quota_lapse_uncharged)) charge(what, own, ending.role, rest, desk);
     } else if (rest > 0) {

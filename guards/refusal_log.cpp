@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "bus/core/faults.h"
+
 namespace pawl::guards {
 namespace {
 
@@ -20,7 +22,7 @@ void RefusalLog::note(std::string_view kind, const core::Verdict& verdict, core:
   if (entries_.size() >= entries_max) scope = "others";
   const auto [at, first] = entries_.try_emplace({std::string(kind), verdict.guard, scope});
   Entry& entry = at->second;
-  if (!first) {
+  if (!first && !PAWL_FAULT(refusals_all_told)) {
     ++entry.more;
     entry.reason = verdict.reason;
     return;

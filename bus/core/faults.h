@@ -72,8 +72,24 @@ enum class Fault : uint8_t {
   unspend_twice,
   poison_counts_releases,
   poison_one_late,
+  freeze_untold_on_extend,
+  clear_ends_hard,
+  slot_wakes_nobody,
+  mode_lost_at_restart,
+  observe_refuses,
+  refusals_all_told,
+  shed_ignores_bytes,
+  shed_ignores_priority,
+  quota_release_leaks,
+  quota_used_lost_at_restart,
+  quota_calls_uncounted,
+  breaker_counts_final,
+  breaker_lost_at_restart,
+  breaker_ignores_needs,
+  breaker_probe_forgotten,
+  poison_counts_crashes_only,
 };
-constexpr size_t fault_count = 61;
+constexpr size_t fault_count = 77;
 constexpr std::array<std::string_view, fault_count> fault_names = {
     "none",
     "ack_keeps_group_head",
@@ -136,6 +152,22 @@ constexpr std::array<std::string_view, fault_count> fault_names = {
     "unspend_twice",
     "poison_counts_releases",
     "poison_one_late",
+    "freeze_untold_on_extend",
+    "clear_ends_hard",
+    "slot_wakes_nobody",
+    "mode_lost_at_restart",
+    "observe_refuses",
+    "refusals_all_told",
+    "shed_ignores_bytes",
+    "shed_ignores_priority",
+    "quota_release_leaks",
+    "quota_used_lost_at_restart",
+    "quota_calls_uncounted",
+    "breaker_counts_final",
+    "breaker_lost_at_restart",
+    "breaker_ignores_needs",
+    "breaker_probe_forgotten",
+    "poison_counts_crashes_only",
 };
 
 #ifdef PAWL_PLANT_FAULTS

@@ -123,7 +123,7 @@ void Machine::apply_kill_set(const Caller& caller, const op::KillSet& set, Outbo
 }
 
 void Machine::apply_kill_clear(const Caller& caller, const op::KillClear& clear, Outbox& outbox) {
-  if (freeze_.kind == FreezeKind::hard && !clear.hard) {
+  if (freeze_.kind == FreezeKind::hard && !clear.hard && !PAWL_FAULT(clear_ends_hard)) {
     outbox.reply_to(caller.client)
         .error(make_error(Code::frozen, "the freeze is hard (" + freeze_.reason +
                                             "); only KILL CLEAR HARD reason ends it"));

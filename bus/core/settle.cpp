@@ -192,13 +192,13 @@ void Machine::settled(LiveClaim& closed, Outcome outcome, const Ruling& ruling, 
   RoleState& role = role_by_number(closed.life.role);
   const RoleFacts role_facts = facts(role);
   Ending ending = ending_of(role_facts, closed, outcome);
-  ending.final = final;
+  ending.final = final && !PAWL_FAULT(breaker_counts_final);
   gate_.ended(ending, ruling, *desk_);
   Reservation& reserved = closed.life.reserved;
   reserved.probe.clear();
   if (outcome != Outcome::lapsed) reserved = {};
   // A cap on what runs at once has room again.
-  if (role.held) wake(role);
+  if (role.held && !PAWL_FAULT(slot_wakes_nobody)) wake(role);
 }
 
 void Machine::spend(LifeRecord& life, ErrorClass error_class) {
@@ -323,7 +323,8 @@ void Machine::write_extended(const LiveClaim& claim, ReplyWriter& writer) {
   writer.bulk("cancel");
   writer.integer(claim.life.cancel ? 1 : 0);
   writer.bulk("freeze");
-  writer.bulk(freeze_kind_name(freeze_.all() ? freeze_.kind : FreezeKind::none));
+  const bool told = freeze_.all() && !PAWL_FAULT(freeze_untold_on_extend);
+  writer.bulk(freeze_kind_name(told ? freeze_.kind : FreezeKind::none));
 }
 
 void Machine::release_claim(LiveClaim& claim, int64_t delay_ms) {

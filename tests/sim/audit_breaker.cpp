@@ -106,6 +106,26 @@ void BreakerAudit::gather(const core::Batch& batch) {
     }
   });
   for (auto& [at_ms, sequence] : failures_) at_ms = std::min(at_ms, bus_ms_);
+  leave_out_final();
+}
+
+// Whoever dies with attempts left died for good, by FAIL … DEAD or by its class: that is no sign of an
+// outage.
+void BreakerAudit::leave_out_final() {
+  for (const core::EventRecord& event : events_) {
+    if (event.kind != "message.dead") continue;
+    const Fields fields(event.fields.begin(), event.fields.end());
+    const auto key = decode_id(fields.at("id"));
+    std::string row;
+    if (!key || !before_->get(Table::home, core::keys::birth(*key), row)) continue;
+    const auto home = core::decode<core::HomeRecord>(row);
+    if (!home) continue;
+    const uint32_t max =
+        home->max_attempts != 0 ? home->max_attempts : config_.role(fields.at("role")).max_attempts;
+    if (number(fields, "spent") >= max) continue;
+    const auto failed = std::find(failures_.rbegin(), failures_.rend(), std::pair(bus_ms_, key->sequence));
+    if (failed != failures_.rend()) failures_.erase(std::next(failed).base());
+  }
 }
 
 // At least so many as can have failed within the window before that time.

@@ -42,6 +42,7 @@ class BreakerAudit {
 
   void wrong(const std::string& what);
   void gather(const core::Batch& batch);
+  void leave_out_final();
   void look_at_event(const core::EventRecord& event);
   void look_at_circuit(const std::string& name, const core::EventRecord& event, const Fields& fields);
   void look_at_spent(const std::string& id, const Fields& fields);

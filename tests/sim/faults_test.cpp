@@ -62,6 +62,22 @@
 //   unspend_twice             an opening circuit gives back two attempts of a message
 //   poison_counts_releases    a release counts as a crash
 //   poison_one_late           poison takes one crash more
+//   freeze_untold_on_extend   EXTEND does not tell of a freeze
+//   clear_ends_hard           KILL CLEAR without HARD ends a hard freeze
+//   slot_wakes_nobody         a claim that ends asks nobody anew who waits for its slot
+//   mode_lost_at_restart      a restart forgets what GUARD MODE has set
+//   observe_refuses           a guard in mode observe refuses
+//   refusals_all_told         every refusal goes into the chronicle
+//   shed_ignores_bytes        a role takes more bytes than its cap
+//   shed_ignores_priority     low priorities may fill a backlog as well
+//   quota_release_leaks       what a claim reserved stays when it is released
+//   quota_used_lost_at_restart a restart forgets what was used
+//   quota_calls_uncounted     claims do not count as calls
+//   breaker_counts_final      failures for good count towards an outage
+//   breaker_lost_at_restart   a restart closes every circuit
+//   breaker_ignores_needs     the circuit of a dependency holds nobody
+//   breaker_probe_forgotten   a restart frees the slot of a probe that is still out
+//   poison_counts_crashes_only leases that expire are no sign of poison
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -74,7 +90,7 @@ using namespace pawl;
 
 namespace {
 
-constexpr uint64_t seeds_max = 300;
+constexpr uint64_t seeds_max = 1000;
 constexpr size_t steps = 200;
 constexpr unsigned seconds_max = 100;
 

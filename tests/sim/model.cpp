@@ -34,7 +34,9 @@ void Model::begin_turn(Instant now) {
   // Under a freeze of everything no worker can show a sign of life.
   if (!all_frozen()) lease_ += std::min<int64_t>(step, limits::clock_step_ms_max);
   wall_ = std::max(wall_, now.wall_ms);
-  std::erase_if(doubts_, [&](const auto& doubt) { return !accounts_.surely_fits(doubt.first, wall_); });
+  std::erase_if(doubts_, [&](const auto& doubt) {
+    return !accounts_.surely_fits(doubt.first, wall_) || hold_of(doubt.first, 0) != Hold::none;
+  });
 }
 
 void Model::restarted() {

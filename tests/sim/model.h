@@ -185,10 +185,9 @@ class Model {
     Code code;
     bool sure = true;  // false: it may pass as well
   };
-  using Backlogs = std::map<std::string, std::pair<uint64_t, uint64_t>>;  // role → messages, bytes
-  std::optional<Refusal> refusal_of(const core::Operation& operation, Backlogs& before) const;
+  std::optional<Refusal> refusal_of(const core::Operation& operation) const;
   std::optional<Refusal> backlog_refusal(const std::string& role, int priority, uint64_t messages,
-                                         uint64_t bytes, Backlogs& before) const;
+                                         uint64_t bytes) const;
   bool judge_refused(const core::Operation& operation, const Value* got);
   void expect_refused(const std::string& what, Code code, const Value& got);
   enum class Hold : uint8_t { none, empty, refused };

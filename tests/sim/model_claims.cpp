@@ -26,11 +26,11 @@ std::vector<ModelMessage*> Model::plan(const std::string& daemon, const std::vec
     if (at != turns.end()) std::rotate(turns.begin(), at + 1, turns.end());
   }
   std::vector<ModelMessage*> result;
+  doubted_.clear();
   if (claims_frozen()) return result;
   std::set<std::string> taken;
   std::map<std::string, size_t> planned;
   std::set<std::string> over;
-  doubted_.clear();
   while (over.size() < turns.size() && result.size() < count) {
     for (const std::string& role : turns) {
       if (over.contains(role) || result.size() >= count) continue;

@@ -42,6 +42,13 @@ uint64_t bytes_of(const ModelMessage& message) {
   return bytes;
 }
 
+// What a priority has of a cap (docs/guards.md); how the share is rounded is left open.
+std::pair<uint64_t, uint64_t> share_of(uint64_t cap, int priority, uint32_t from) {
+  if (priority >= limits::priority_default || from >= 100) return {cap, cap};
+  const uint64_t fifths = 5 * uint64_t{from} + (100 - uint64_t{from}) * static_cast<uint64_t>(priority);
+  return {cap * (fifths / 5) / 100, (cap * fifths + 499) / 500};
+}
+
 bool fixed_mode(std::string_view guard) {
   return guard == "authorisation" || guard == "size" || guard == "freeze" || guard == "sweep";
 }
@@ -58,8 +65,9 @@ GuardMode Model::mode(std::string_view guard) const {
 
 // ---- Before an operation -----------------------------------------------------------
 
+// Items of a transaction are looked at before any of them is done.
 std::optional<Model::Refusal> Model::backlog_refusal(const std::string& role, int priority, uint64_t messages,
-                                                     uint64_t bytes, Backlogs& before) const {
+                                                     uint64_t bytes) const {
   const core::RoleConfig& config = config_.role(role);
   if (config.backlog_max == 0 && config.backlog_bytes_max == 0) return std::nullopt;
   uint64_t waiting = 0;
@@ -70,38 +78,33 @@ std::optional<Model::Refusal> Model::backlog_refusal(const std::string& role, in
     waiting += waits ? 1 : 0;
     stored += bytes_of(message);
   }
-  // Items of a transaction are asked about before any of them is done: whether those before count is open.
-  auto& [messages_before, bytes_before] = before[role];
   std::optional<Refusal> result;
-  const auto look = [&](uint64_t now, uint64_t more, uint64_t more_before, uint64_t cap) {
+  const auto look = [&](uint64_t now, uint64_t more, uint64_t cap) {
     if (cap == 0) return;
-    const uint64_t share = (cap * config_.guards.shed_from_percent + 99) / 100;
-    const bool shed = priority < limits::priority_default && now >= share;
-    if (now + more > cap)
+    const auto [least, most] = share_of(cap, priority, config_.guards.shed_from_percent);
+    if (now + more > cap || now >= most)
       result = Refusal{Code::busy, true};
-    else if (!result && (shed || now + more_before + more > cap))
+    else if (!result && now >= least)
       result = Refusal{Code::busy, false};
   };
-  look(waiting, messages, messages_before, config.backlog_max);
-  look(stored, bytes, bytes_before, config.backlog_bytes_max);
-  messages_before += messages;
-  bytes_before += bytes;
+  look(waiting, messages, config.backlog_max);
+  look(stored, bytes, config.backlog_bytes_max);
   return result;
 }
 
-std::optional<Model::Refusal> Model::refusal_of(const core::Operation& operation, Backlogs& before) const {
+std::optional<Model::Refusal> Model::refusal_of(const core::Operation& operation) const {
   if (stopping_freeze(operation)) return Refusal{Code::frozen, true};
   if (mode("shed") != GuardMode::enforce) return std::nullopt;
   const DiskMark from = std::visit(RefusedFrom{}, operation);
   if (from != DiskMark::ample && disk_ >= from) return Refusal{Code::busy, true};
   if (const auto* push = std::get_if<op::Push>(&operation)) {
-    return backlog_refusal(std::string(push->role), push->priority, 1, bytes_of(*push), before);
+    return backlog_refusal(std::string(push->role), push->priority, 1, bytes_of(*push));
   }
   if (const auto* pushes = std::get_if<op::MultiPush>(&operation)) {
     uint64_t bytes = 64 * pushes->payloads.size();
     for (const std::string_view payload : pushes->payloads) bytes += payload.size();
     return backlog_refusal(std::string(pushes->role), limits::priority_default, pushes->payloads.size(),
-                           bytes, before);
+                           bytes);
   }
   return std::nullopt;
 }
@@ -123,9 +126,8 @@ bool Model::judge_refused(const core::Operation& operation, const Value* got) {
       items.push_back(std::visit([](const auto& one) { return core::Operation(one); }, item));
     }
   }
-  Backlogs before;
   for (size_t i = 0; i < items.size(); ++i) {
-    const auto refusal = refusal_of(items[i], before);
+    const auto refusal = refusal_of(items[i]);
     if (!refusal) continue;
     const std::string at = "at=" + std::to_string(i);
     const bool names_it =

@@ -51,7 +51,7 @@ OpMaker::OpMaker(Rng& rng, const World& world) : rng_(rng), world_(world) {
   uses_unique_for_ = rng_.chance(50);
   uses_group_ = rng_.chance(60);
   uses_limits_ = rng_.chance(50);
-  priority_low_ = world_.backlog && rng_.chance(50) ? 4 : 5;
+  priority_low_ = world_.backlog && rng_.chance(50) ? static_cast<int>(rng_.below(5)) : 5;
   priorities_ = rng_.chance(30) ? 1 : 3;
 }
 
