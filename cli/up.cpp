@@ -182,6 +182,11 @@ int run_up(Session* session) {
     session->out.talk("the configuration is fine");
     return exit_ok;
   }
+  options->read_anew = [config, program = options->program]() -> Result<runner::LauncherOptions> {
+    const Result<FileConfig> anew = load_config(config);
+    if (!anew) return anew.error();
+    return plan_launcher(*anew, program, absolute(config));
+  };
   options->say = [quiet](std::string_view line) {
     if (!quiet) std::fprintf(stderr, "pawl: %s\n", std::string(line).c_str());
   };

@@ -67,6 +67,7 @@ std::string systemd_unit(const UnitPlan& plan) {
          "ExecStart=" +
          systemd_word(plan.program) + " up --config " + systemd_word(plan.config) +
          "\n"
+         "ExecReload=/bin/kill -HUP $MAINPID\n"
          "# The launcher is told to stop and ends the others in order; what it leaves is killed.\n"
          "KillMode=mixed\n"
          "TimeoutStartSec=infinity\n"

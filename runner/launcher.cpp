@@ -21,12 +21,14 @@ constexpr int64_t idle_ms = 60'000;
 
 }  // namespace
 
-Launcher::Launcher(LauncherOptions options, UpFolder folder, LogSink log)
+Launcher::Launcher(LauncherOptions options, const UpFolder& folder, LogSink& log, ServiceManager manager,
+                   bool again)
     : options_(std::move(options)),
-      folder_(std::move(folder)),
-      log_(std::move(log)),
-      manager_(ServiceManager::from_environment()),
-      random_(std::random_device{}()) {}
+      folder_(folder),
+      log_(log),
+      manager_(std::move(manager)),
+      random_(std::random_device{}()),
+      reload_bus_(again) {}
 
 Status Launcher::open() {
   const Result<std::vector<size_t>> order = start_order(options_.daemons);
@@ -57,25 +59,59 @@ Status Launcher::open() {
   desk_ = std::make_unique<BusDesk>(options_.bus);
   reaps_ = folder_.reaps();
   adopt_all();
+  recall_failures();
   return {};
 }
 
-void Launcher::run() {
-  for (Daemon& daemon : daemons_) apply(daemon, daemon.retired ? LifeEvent::unwant : LifeEvent::want, "");
+std::optional<LauncherOptions> Launcher::run() {
+  for (Daemon& daemon : daemons_) {
+    // Who was given up stays so through a kill of the launcher.
+    if (daemon.state != LifeState::failed) {
+      apply(daemon, daemon.retired ? LifeEvent::unwant : LifeEvent::want, "");
+    }
+  }
   settle();
-  while (!(stopping_ && all_stopped())) {
+  while (!(stopping_ && all_stopped()) && !may_hand_over()) {
     wait();
     turn(steady_now_ms());
   }
+  for (const Caller& caller : callers_) close(caller.fd);
+  close(control_);
+  close(signals_);
+  if (may_hand_over()) return std::move(next_);
   // A keeper's last orphans would have come to us.
   while (has_children()) {
     for (const ProcessId& process : descendants_of(getpid())) send_signal(process, SIGKILL);
     poll(nullptr, 0, 1);
   }
   folder_.unlink_socket("control");
-  for (const Caller& caller : callers_) close(caller.fd);
-  close(control_);
-  close(signals_);
+  if (const Status forgotten = folder_.save_failures({}); !forgotten.ok())
+    options_.say(forgotten.error().text);
+  return std::nullopt;
+}
+
+// Between two states: whoever is being ended would look like one that runs to whoever takes over.
+bool Launcher::may_hand_over() const {
+  return next_ && !stopping_ && std::none_of(daemons_.begin(), daemons_.end(), [](const Daemon& daemon) {
+           return daemon.state == LifeState::stopping || daemon.state == LifeState::restarting ||
+                  daemon.state == LifeState::ending;
+         });
+}
+
+void Launcher::read_anew() {
+  if (stopping_ || !options_.read_anew) return;
+  Result<LauncherOptions> read = options_.read_anew();
+  if (!read) {
+    options_.say("the file was not taken: " + read.error().text);
+  } else if (read->folder != options_.folder || read->bus.url() != options_.bus.url()) {
+    options_.say("the file was not taken: another data folder or socket needs a restart of pawl up");
+  } else {
+    options_.say("reading the file anew");
+    next_ = std::move(*read);
+    next_->alone_ms = options_.alone_ms;
+    next_->say = options_.say;
+    next_->read_anew = options_.read_anew;
+  }
 }
 
 bool Launcher::all_stopped() const {
@@ -126,6 +162,7 @@ void Launcher::turn(int64_t now_ms) {
   }
   take_answers(now_ms);
   send_reap(now_ms);
+  send_reload();
   settle();
   take_callers();
   serve_waiting();
@@ -136,19 +173,23 @@ void Launcher::turn(int64_t now_ms) {
 void Launcher::take_signals() {
   signalfd_siginfo info{};
   while (read(signals_, &info, sizeof info) == sizeof info) {
-    if (info.ssi_signo != SIGTERM && info.ssi_signo != SIGINT) continue;
-    if (!stopping_) {
-      stopping_ = true;
-      stopping_since_ms_ = steady_now_ms();
-      options_.say("stopping");
-      manager_.tell("STOPPING=1");
-      continue;
-    }
-    options_.say("killing what is left");
-    for (Daemon& daemon : daemons_) {
-      apply(daemon, LifeEvent::unwant, "killed");
-      if (daemon.link) daemon.link->send("kill");
-    }
+    if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT) stop_or_kill();
+    if (info.ssi_signo == SIGHUP) read_anew();
+  }
+}
+
+void Launcher::stop_or_kill() {
+  if (!stopping_) {
+    stopping_ = true;
+    stopping_since_ms_ = steady_now_ms();
+    options_.say("stopping");
+    manager_.tell("STOPPING=1");
+    return;
+  }
+  options_.say("killing what is left");
+  for (Daemon& daemon : daemons_) {
+    apply(daemon, LifeEvent::unwant, "killed");
+    if (daemon.link) daemon.link->send("kill");
   }
 }
 
@@ -196,9 +237,13 @@ Status run_launcher(LauncherOptions options) {
   rule.path = folder->log_path("launcher");
   Result<LogSink> log = LogSink::open(rule);
   if (!log) return log.error();
-  Launcher launcher(std::move(options), std::move(*folder), std::move(*log));
-  if (const Status opened = launcher.open(); !opened.ok()) return opened.error();
-  launcher.run();
+  const ServiceManager manager = ServiceManager::from_environment();
+  std::optional<LauncherOptions> next = std::move(options);
+  for (bool again = false; next; again = true) {
+    Launcher launcher(std::move(*next), *folder, *log, manager, again);
+    if (const Status opened = launcher.open(); !opened.ok()) return opened.error();
+    next = launcher.run();
+  }
   return {};
 }
 

@@ -26,12 +26,16 @@ struct LauncherOptions {
   // For people: "pawl ops relaunch" with what finds this launcher, a name follows.
   std::string relaunch;
   std::function<void(std::string_view)> say;  // a line, without its end
+  // On SIGHUP: the file as it is now, or what is wrong with it; alone_ms, say and read_anew itself stay.
+  // Null: SIGHUP does nothing.
+  std::function<Result<LauncherOptions>()> read_anew;
 };
 
 constexpr std::string_view bus_daemon_name = "bus";
 
-// Until SIGTERM or SIGINT; a second one kills. ERR: it could not begin (another launcher, a folder
-// that cannot be written).
+// Until SIGTERM or SIGINT; a second one kills. SIGHUP reads the file anew: what has changed is restarted,
+// what is new is started, what has gone is ended, and the bus is asked to RELOAD. ERR: it could not begin
+// (another launcher, a folder that cannot be written).
 Status run_launcher(LauncherOptions options);
 
 }  // namespace pawl::runner

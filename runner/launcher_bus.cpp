@@ -12,6 +12,7 @@ constexpr int64_t command_timeout_ms = 10'000;
 constexpr int64_t reap_again_ms = 500;
 constexpr uint32_t reds_until_unwell = 2;
 constexpr uint64_t reap_tag = UINT64_MAX;
+constexpr uint64_t reload_tag = UINT64_MAX - 1;
 
 }  // namespace
 
@@ -92,6 +93,8 @@ void Launcher::take_answers(int64_t now_ms) {
   for (const BusDesk::Answer& answer : desk_->take()) {
     if (answer.tag == reap_tag) {
       take_reap_answer(answer, now_ms);
+    } else if (answer.tag == reload_tag) {
+      take_reload_answer(answer);
     } else {
       take_ready_answer(daemons_[answer.tag], answer);
     }
@@ -145,6 +148,23 @@ void Launcher::take_reap_answer(const BusDesk::Answer& answer, int64_t now_ms) {
   }
   reaps_.erase(reaps_.begin());
   if (const Status saved = folder_.save_reaps(reaps_); !saved.ok()) options_.say(saved.error().text);
+}
+
+// Who read the file anew has the bus do it too.
+void Launcher::send_reload() {
+  if (!reload_bus_ || !bus_ready()) return;
+  reload_bus_ = false;
+  desk_->ask(reload_tag, {"RELOAD"});
+}
+
+void Launcher::take_reload_answer(const BusDesk::Answer& answer) {
+  if (!answer.reached) {
+    options_.say("bus: it could not be asked to read the file: " + answer.error);
+  } else if (answer.reply.is_error()) {
+    options_.say("bus: " + answer.reply.bytes);
+  } else {
+    for (const client::Reply& change : answer.reply.items) options_.say("bus: " + change.as_text());
+  }
 }
 
 }  // namespace pawl::runner

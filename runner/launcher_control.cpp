@@ -123,7 +123,10 @@ void Launcher::serve_restart(Caller& caller, Daemon& daemon, bool relaunch) {
     caller.done = true;
     return;
   }
-  if (relaunch) daemon.history.forget();
+  if (relaunch) {
+    daemon.history.forget();
+    save_failures();
+  }
   caller.waits_for = name;
   caller.old_boot = daemon.run.boot;
   apply(daemon, LifeEvent::restart, relaunch ? "relaunched by an operator" : "restarted by an operator");

@@ -59,9 +59,11 @@ struct Daemon {
 
 class Launcher {
  public:
-  Launcher(LauncherOptions options, UpFolder folder, LogSink log);
+  // `again`: this one takes over from one that read its file anew.
+  Launcher(LauncherOptions options, const UpFolder& folder, LogSink& log, ServiceManager manager, bool again);
   Status open();
-  void run();
+  // Until everything is stopped: nothing; or until it is to go on with other options: these.
+  std::optional<LauncherOptions> run();
 
  private:
   // launcher.cpp
@@ -72,6 +74,9 @@ class Launcher {
   int64_t next_wake_ms(int64_t now_ms) const;
   void tell_manager(int64_t now_ms);
   bool all_stopped() const;
+  void stop_or_kill();
+  void read_anew();
+  bool may_hand_over() const;
 
   // launcher_life.cpp
   void apply(Daemon& daemon, LifeEvent event, const std::string& why);
@@ -93,6 +98,8 @@ class Launcher {
   void hear(Daemon& daemon);
   void obey(Daemon& daemon, const std::string& packet);
   void adopt_all();
+  void save_failures();
+  void recall_failures();
   void adopt(Daemon& daemon, const RunRecord& record);
   void on_ended(Daemon& daemon, const std::string& text);
   void keeper_lost(Daemon& daemon);
@@ -108,6 +115,8 @@ class Launcher {
   void take_health_answer(Daemon& daemon, const BusDesk::Answer& answer);
   void reap(const std::string& name, const std::string& boot);
   void send_reap(int64_t now_ms);
+  void send_reload();
+  void take_reload_answer(const BusDesk::Answer& answer);
   void take_reap_answer(const BusDesk::Answer& answer, int64_t now_ms);
   bool bus_ready() const;
 
@@ -126,9 +135,9 @@ class Launcher {
   static void answer(Caller& caller, const std::string& packet);
 
   LauncherOptions options_;
-  UpFolder folder_;
-  LogSink log_;
-  ServiceManager manager_;
+  const UpFolder& folder_;
+  LogSink& log_;
+  const ServiceManager manager_;
   std::vector<Daemon> daemons_;  // in the order of their start; does not grow after open()
   std::unique_ptr<BusDesk> desk_;
   std::mt19937_64 random_;
@@ -138,6 +147,8 @@ class Launcher {
   UpFolder::Reaps reaps_;
   bool reap_asked_ = false;
   int64_t reap_at_ms_ = 0;
+  std::optional<LauncherOptions> next_;  // the file has been read anew
+  bool reload_bus_ = false;              // the bus is to read it too
   bool stopping_ = false;
   int64_t stopping_since_ms_ = 0;
   bool told_ready_ = false;

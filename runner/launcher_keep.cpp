@@ -221,6 +221,35 @@ void Launcher::adopt_all() {
   closedir(folder);
 }
 
+// The steady clock is this machine's and this run's; on disk they are on the wall's.
+void Launcher::save_failures() {
+  const int64_t offset_ms = wall_now_ms() - steady_now_ms();
+  std::vector<UpFolder::Failures> all;
+  for (const Daemon& daemon : daemons_) {
+    if (daemon.history.failures().empty()) continue;
+    UpFolder::Failures one{daemon.spec.name, daemon.history.in_a_row(), {}};
+    for (const int64_t at : daemon.history.failures()) one.at.push_back(at + offset_ms);
+    all.push_back(std::move(one));
+  }
+  if (const Status saved = folder_.save_failures(all); !saved.ok()) options_.say(saved.error().text);
+}
+
+void Launcher::recall_failures() {
+  const int64_t now_ms = steady_now_ms();
+  const int64_t offset_ms = wall_now_ms() - now_ms;
+  for (const UpFolder::Failures& one : folder_.failures()) {
+    Daemon* daemon = find(one.name);
+    if (daemon == nullptr) continue;
+    std::deque<int64_t> at;
+    for (const int64_t wall : one.at) at.push_back(std::min(now_ms, wall - offset_ms));
+    daemon->history.recall(one.in_a_row, std::move(at));
+    if (!reload_bus_ && daemon->history.used_up(daemon->spec.restart, now_ms)) {
+      daemon->end_text = "it had failed too often before this launcher began";
+      apply(*daemon, LifeEvent::found_failed, daemon->end_text);
+    }
+  }
+}
+
 void Launcher::adopt(Daemon& daemon, const RunRecord& record) {
   daemon.run = record;
   Result<KeeperLink> link = KeeperLink::attach(folder_, record.boot);

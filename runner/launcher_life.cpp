@@ -141,6 +141,7 @@ void Launcher::on_gone(Daemon& daemon) {
   }
   const RestartRule& rule = daemon.spec.restart;
   const RestartVerdict verdict = daemon.history.failed(rule, now_ms, daemon.ready_for_ms, random_());
+  save_failures();
   if (daemon.end_code == config_error_end) {
     apply(daemon, LifeEvent::exhausted, "its configuration is wrong: " + daemon.end_text);
   } else if (!verdict.again) {

@@ -25,21 +25,22 @@ enum class LifeState : uint8_t {
 constexpr size_t life_state_count = 9;
 
 enum class LifeEvent : uint8_t {
-  want,       // shall run: the launcher starts, or an operator relaunches it
-  unwant,     // shall not run: the launcher stops
-  restart,    // an operator wants a fresh process, or what it needs has been lost
-  cleared,    // everything it comes after is ready
-  readied,    // it says, or shows, that it is ready
-  late,       // it was not ready in time
-  unwell,     // it runs, but the bus sees it red
-  died,       // its main process has ended
-  emptied,    // nothing of its tree is left; a restart is within bounds
-  exhausted,  // nothing of its tree is left; its restarts are used up
-  due,        // its back-off is over
-  found,      // a launcher before this one left it running, not ready
-  found_up,   // the same, and ready
+  want,          // shall run: the launcher starts, or an operator relaunches it
+  unwant,        // shall not run: the launcher stops
+  restart,       // an operator wants a fresh process, or what it needs has been lost
+  cleared,       // everything it comes after is ready
+  readied,       // it says, or shows, that it is ready
+  late,          // it was not ready in time
+  unwell,        // it runs, but the bus sees it red
+  died,          // its main process has ended
+  emptied,       // nothing of its tree is left; a restart is within bounds
+  exhausted,     // nothing of its tree is left; its restarts are used up
+  due,           // its back-off is over
+  found,         // a launcher before this one left it running, not ready
+  found_up,      // the same, and ready
+  found_failed,  // a launcher before this one had given it up
 };
-constexpr size_t life_event_count = 13;
+constexpr size_t life_event_count = 14;
 
 enum class LifeAction : uint8_t {
   none,

@@ -1,6 +1,7 @@
 #include "runner/restart_policy.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace pawl::runner {
 
@@ -23,6 +24,17 @@ RestartVerdict RestartHistory::failed(const RestartRule& rule, int64_t now_ms, i
   verdict.delay_ms += static_cast<int64_t>(random % (static_cast<uint64_t>(rule.base_ms) + 1));
   ++in_a_row_;
   return verdict;
+}
+
+bool RestartHistory::used_up(const RestartRule& rule, int64_t now_ms) const {
+  const auto recent = std::count_if(failures_.begin(), failures_.end(),
+                                    [&](int64_t at) { return at > now_ms - rule.restarts_per_ms; });
+  return recent > static_cast<int64_t>(rule.restarts_max);
+}
+
+void RestartHistory::recall(uint32_t in_a_row, std::deque<int64_t> failures) {
+  in_a_row_ = in_a_row;
+  failures_ = std::move(failures);
 }
 
 void RestartHistory::forget() {

@@ -27,6 +27,12 @@ class RestartHistory {
   RestartVerdict failed(const RestartRule& rule, int64_t now_ms, int64_t ready_for_ms, uint64_t random);
   // A person has looked: count from zero.
   void forget();
+  // It has failed too often, and the window is not over yet.
+  bool used_up(const RestartRule& rule, int64_t now_ms) const;
+
+  // For a launcher that comes after this one.
+  const std::deque<int64_t>& failures() const { return failures_; }
+  void recall(uint32_t in_a_row, std::deque<int64_t> failures);
 
   uint32_t in_a_row() const { return in_a_row_; }
 

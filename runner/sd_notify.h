@@ -10,7 +10,8 @@ namespace pawl::runner {
 
 class ServiceManager {
  public:
-  // From NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID, which it takes out of the environment.
+  // From NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID, which it takes out of the environment: a second call
+  // knows of no manager.
   static ServiceManager from_environment();
 
   void tell(std::string_view lines) const;  // "READY=1"; nothing when nobody listens

@@ -169,6 +169,29 @@ UpFolder::Reaps UpFolder::reaps() const {
   return found;
 }
 
+Status UpFolder::save_failures(const std::vector<Failures>& failures) const {
+  std::string text;
+  for (const Failures& one : failures) {
+    text += one.name + " " + std::to_string(one.in_a_row);
+    for (const int64_t at : one.at) text += " " + std::to_string(at);
+    text += "\n";
+  }
+  return write_file("failures", text);
+}
+
+std::vector<UpFolder::Failures> UpFolder::failures() const {
+  std::vector<Failures> found;
+  std::ifstream file(path_ + "/failures");
+  for (std::string line; std::getline(file, line);) {
+    std::istringstream words(line);
+    Failures one;
+    words >> one.name >> one.in_a_row;
+    for (int64_t at = 0; words >> at;) one.at.push_back(at);
+    found.push_back(std::move(one));
+  }
+  return found;
+}
+
 int UpFolder::listen_at(const std::string& name) const {
   const sockaddr_un address = address_in(folder_, name);
   const int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

@@ -3,6 +3,7 @@
 //
 //   lock          held for life; says who
 //   run/NAME      the process that runs: boot, keeper (pid and start time), control group
+//   failures      when daemons have failed, for the bound on restarts
 //   reap          incarnations that have ended and whose claims the bus has not been told of
 //   sock/BOOT     the keeper's socket of one incarnation;  control  the launcher's own
 //   log/NAME.log  a daemon's output;  log/launcher.log  every change of state, a line of JSON each
@@ -57,6 +58,15 @@ class UpFolder {
   using Reaps = std::vector<std::pair<std::string, std::string>>;
   Status save_reaps(const Reaps& reaps) const;
   Reaps reaps() const;
+
+  // Failures of daemons: how many in a row, and when (wall clock, ms).
+  struct Failures {
+    std::string name;
+    uint32_t in_a_row = 0;
+    std::vector<int64_t> at;
+  };
+  Status save_failures(const std::vector<Failures>& failures) const;
+  std::vector<Failures> failures() const;
 
   // Sockets of packets, by a name in this folder, however long its path is. -1: errno says why.
   int listen_at(const std::string& name) const;

@@ -5,7 +5,7 @@ import socket
 import subprocess
 import unittest
 
-from up_case import CGROUP, UpTest, harness, start_time, time
+from up_case import BUS, CGROUP, UpTest, harness, start_time, time
 
 SLEEP = '[daemon.a]\ncommand = ["sh", "-c", "echo started; exec sleep 300"]\nbackoff = { base = "50ms", max = "1s" }\n'
 
@@ -118,6 +118,62 @@ class KilledTest(UpTest):
 
     def reachable(self):
         return self.pawl("ops", "list").returncode == 0
+
+
+class ReloadTest(UpTest):
+    def test_the_file_is_read_anew(self):
+        launcher = self.up(SLEEP + '[daemon.same]\ncommand = ["sleep", "300"]\n[daemon.old]\ncommand = ["sleep", "300"]\n')
+        self.wait_said("everything is ready")
+        before = self.list()
+        self.write(BUS + SLEEP + 'env = { COLOUR = "red" }\n[daemon.same]\ncommand = ["sleep", "300"]\n'
+                   '[daemon.fresh]\ncommand = ["sleep", "300"]\n[role.r]\nbacklog = 3\n')
+        launcher.send_signal(signal.SIGHUP)
+        self.wait_for("fresh", "ready")
+        self.wait_for("old", "stopped")
+        self.wait_said("bus: role.r added")
+        self.wait_said("a: restarting (its configuration has changed)")
+        harness.wait_until(lambda: self.list()["a"]["state"] == "ready")
+        after = self.list()
+        self.assertEqual((before["bus"]["pid"], before["same"]["pid"]), (after["bus"]["pid"], after["same"]["pid"]))
+        self.assertNotEqual(before["a"]["pid"], after["a"]["pid"])
+        self.assertIsNone(start_time(before["old"]["pid"]))
+        self.assertIsNone(launcher.poll())
+        self.stop(launcher)
+        self.nobody_left()
+
+    def test_a_faulty_file_changes_nothing(self):
+        launcher = self.up(SLEEP)
+        self.wait_said("everything is ready")
+        before = self.list()
+        for text, said in ((BUS + SLEEP + "colour = 3\n", "unknown key 'colour'"), (BUS.replace("./d", "./e"), "needs a restart of pawl up")):
+            self.write(text)
+            launcher.send_signal(signal.SIGHUP)
+            self.wait_said(said)
+        self.write(BUS + SLEEP)
+        self.assertEqual(before, self.list())
+
+
+class BoundTest(UpTest):
+    SICK = ('[daemon.sick]\ncommand = ["sh", "-c", "echo >> began; exit 3"]\nbackoff = { base = "10ms", max = "10ms" }\n'
+            'restarts = { max = 2, per = "10m" }\n')
+
+    def test_the_bound_on_restarts_holds_through_kills_of_the_launcher(self):
+        launcher = self.up(self.SICK)
+        self.wait_for("sick", "failed")
+        for again in range(2, 4):
+            launcher.kill()
+            launcher.wait()
+            launcher = self.up()
+            self.wait_for("sick", "failed", times=again)
+        self.wait_said("it had failed too often before this launcher began")
+        self.assertEqual(self.read("began"), "\n" * 3)
+        # Somebody has looked: an ordered stop forgets, and so does a relaunch.
+        self.pawl("ops", "relaunch", "sick")
+        harness.wait_until(lambda: self.read("began").count("\n") == 6)
+        self.wait_for("sick", "failed", times=4)
+        self.stop(launcher)
+        self.up()
+        harness.wait_until(lambda: self.read("began").count("\n") == 9)
 
 
 class TwoTest(UpTest):

@@ -23,31 +23,47 @@ struct Step {
 
 // Everything that is a step. Whatever is not here must change nothing.
 const std::vector<Step> steps = {
-    {S::stopped, E::want, S::waiting, A::none},         {S::stopped, E::restart, S::waiting, A::none},
-    {S::stopped, E::found, S::starting, A::none},       {S::stopped, E::found_up, S::ready, A::none},
+    {S::stopped, E::want, S::waiting, A::none},
+    {S::stopped, E::restart, S::waiting, A::none},
+    {S::stopped, E::found, S::starting, A::none},
+    {S::stopped, E::found_up, S::ready, A::none},
+    {S::stopped, E::found_failed, S::failed, A::escalate},
 
-    {S::waiting, E::unwant, S::stopped, A::none},       {S::waiting, E::cleared, S::starting, A::spawn},
+    {S::waiting, E::unwant, S::stopped, A::none},
+    {S::waiting, E::cleared, S::starting, A::spawn},
 
-    {S::starting, E::unwant, S::stopping, A::stop},     {S::starting, E::restart, S::restarting, A::stop},
-    {S::starting, E::readied, S::ready, A::none},       {S::starting, E::late, S::ending, A::stop},
+    {S::starting, E::unwant, S::stopping, A::stop},
+    {S::starting, E::restart, S::restarting, A::stop},
+    {S::starting, E::readied, S::ready, A::none},
+    {S::starting, E::late, S::ending, A::stop},
     {S::starting, E::died, S::ending, A::none},
 
-    {S::ready, E::unwant, S::stopping, A::stop},        {S::ready, E::restart, S::restarting, A::stop},
-    {S::ready, E::unwell, S::ending, A::stop},          {S::ready, E::died, S::ending, A::none},
+    {S::ready, E::unwant, S::stopping, A::stop},
+    {S::ready, E::restart, S::restarting, A::stop},
+    {S::ready, E::unwell, S::ending, A::stop},
+    {S::ready, E::died, S::ending, A::none},
 
-    {S::stopping, E::want, S::restarting, A::none},     {S::stopping, E::restart, S::restarting, A::none},
-    {S::stopping, E::emptied, S::stopped, A::none},     {S::stopping, E::exhausted, S::stopped, A::none},
+    {S::stopping, E::want, S::restarting, A::none},
+    {S::stopping, E::restart, S::restarting, A::none},
+    {S::stopping, E::emptied, S::stopped, A::none},
+    {S::stopping, E::exhausted, S::stopped, A::none},
 
-    {S::restarting, E::unwant, S::stopping, A::none},   {S::restarting, E::emptied, S::waiting, A::none},
+    {S::restarting, E::unwant, S::stopping, A::none},
+    {S::restarting, E::emptied, S::waiting, A::none},
     {S::restarting, E::exhausted, S::waiting, A::none},
 
-    {S::ending, E::unwant, S::stopping, A::none},       {S::ending, E::restart, S::restarting, A::none},
-    {S::ending, E::emptied, S::backoff, A::arm},        {S::ending, E::exhausted, S::failed, A::escalate},
+    {S::ending, E::unwant, S::stopping, A::none},
+    {S::ending, E::restart, S::restarting, A::none},
+    {S::ending, E::emptied, S::backoff, A::arm},
+    {S::ending, E::exhausted, S::failed, A::escalate},
 
-    {S::backoff, E::want, S::waiting, A::none},         {S::backoff, E::unwant, S::stopped, A::none},
-    {S::backoff, E::restart, S::waiting, A::none},      {S::backoff, E::due, S::waiting, A::none},
+    {S::backoff, E::want, S::waiting, A::none},
+    {S::backoff, E::unwant, S::stopped, A::none},
+    {S::backoff, E::restart, S::waiting, A::none},
+    {S::backoff, E::due, S::waiting, A::none},
 
-    {S::failed, E::want, S::waiting, A::none},          {S::failed, E::unwant, S::stopped, A::none},
+    {S::failed, E::want, S::waiting, A::none},
+    {S::failed, E::unwant, S::stopped, A::none},
     {S::failed, E::restart, S::waiting, A::none},
 };
 

@@ -90,6 +90,23 @@ TEST_CASE("restart policy: none at all, and forgetting") {
   CHECK(verdict.delay_ms == second);
 }
 
+TEST_CASE("restart policy: a history that is recalled goes on where it was") {
+  RestartRule rule;
+  rule.restarts_max = 1;
+  rule.restarts_per_ms = minute;
+  RestartHistory before;
+  before.failed(rule, 0, 0, 0);
+  CHECK_FALSE(before.used_up(rule, second));
+  before.failed(rule, second, 0, 0);
+  CHECK(before.used_up(rule, second));
+  RestartHistory after;
+  after.recall(before.in_a_row(), before.failures());
+  CHECK(after.used_up(rule, 2 * second));
+  CHECK_FALSE(after.used_up(rule, minute));  // the first one is out
+  after.recall(3, {});
+  CHECK(after.failed(rule, 0, 0, 0).delay_ms == 8 * second);
+}
+
 TEST_CASE("restart policy: the delay never overflows") {
   CHECK(backoff_ms(1, INT64_MAX, 200) == INT64_MAX);
   CHECK(backoff_ms(INT64_MAX / 2 + 1, INT64_MAX, 5) == INT64_MAX);
