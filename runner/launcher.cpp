@@ -214,9 +214,14 @@ void Launcher::tell_manager(int64_t now_ms) {
   size_t ready = 0;
   size_t settled = 0;
   std::string failed;
-  for (const Daemon& daemon : daemons_) {
+  std::vector<bool> hopeless(daemons_.size());  // failed, or behind one that has
+  for (size_t i = 0; i < daemons_.size(); ++i) {
+    const Daemon& daemon = daemons_[i];
+    hopeless[i] = daemon.state == LifeState::failed ||
+                  (daemon.state == LifeState::waiting && std::any_of(daemon.after.begin(), daemon.after.end(),
+                                                                     [&](size_t o) { return hopeless[o]; }));
     ready += daemon.state == LifeState::ready ? 1 : 0;
-    settled += daemon.state == LifeState::ready || daemon.state == LifeState::failed ? 1 : 0;
+    settled += daemon.state == LifeState::ready || hopeless[i] || daemon.retired ? 1 : 0;
     if (daemon.state == LifeState::failed) failed += " " + daemon.spec.name;
   }
   std::string status =

@@ -22,7 +22,7 @@ std::string on_one_line(std::string text) {
   return text;
 }
 
-std::string row_of(const Daemon& daemon, const std::string& log) {
+std::string row_of(const Daemon& daemon, const std::string& why, const std::string& log) {
   std::string row;
   const auto add = [&row](const std::string& text) { row += (row.empty() ? "" : "\t") + on_one_line(text); };
   add(daemon.spec.name);
@@ -31,7 +31,7 @@ std::string row_of(const Daemon& daemon, const std::string& log) {
   add(daemon.run.boot.empty() ? "-" : daemon.run.boot);
   add(std::to_string(daemon.run.started_at));
   add(std::to_string(daemon.starts));
-  add(daemon.why.empty() ? "-" : daemon.why);
+  add(why.empty() ? "-" : why);
   add(daemon.note.empty() ? "-" : daemon.note);
   add(log);
   return row;
@@ -89,7 +89,14 @@ void Launcher::serve(Caller& caller, const std::string& request) {
 
 void Launcher::serve_list(Caller& caller) {
   for (const Daemon& daemon : daemons_) {
-    answer(caller, "row " + row_of(daemon, folder_.log_path(daemon.spec.name)));
+    std::string why = daemon.why;
+    if (daemon.state == LifeState::waiting) {
+      why = "for";
+      for (const size_t other : daemon.after) {
+        if (daemons_[other].state != LifeState::ready) why += " " + daemons_[other].spec.name;
+      }
+    }
+    answer(caller, "row " + row_of(daemon, why, folder_.log_path(daemon.spec.name)));
   }
   answer(caller, "done");
   caller.done = true;

@@ -69,6 +69,8 @@ after = ["mute"]
         self.assertIn("not ready within 200ms", self.said())
         self.assertEqual(self.steps().count(("mute", "starting")), 2)
         self.assertNotIn(("behind", "starting"), self.steps())
+        self.wait_said("up, but failed: mute")  # nothing more will become ready
+        self.assertEqual((self.list()["behind"]["state"], self.list()["behind"]["why"]), ("waiting", "for mute"))
         for pid in self.read("pids").split():
             self.wait_gone(int(pid))
 
