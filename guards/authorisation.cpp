@@ -3,6 +3,8 @@
 #include <optional>
 #include <string>
 
+#include "bus/core/faults.h"
+
 namespace pawl::guards {
 namespace {
 
@@ -111,7 +113,7 @@ struct BeyondRoles {
   // An unknown id passes: what there is to say about it, the bus says.
   Why id(op::Text id) const {
     const std::optional<core::RoleFacts> facts = desk.role_of(id);
-    return facts ? role(facts->name) : std::nullopt;
+    return facts && !PAWL_FAULT(rights_ids_not_asked) ? role(facts->name) : std::nullopt;
   }
   template <typename List>
   Why each(const List& list, Why (BeyondRoles::*ask)(op::Text) const) const {
@@ -136,7 +138,8 @@ struct BeyondRoles {
   Why operator()(const op::Claim& claim) const { return each(claim.roles, &BeyondRoles::role); }
   Why operator()(const op::Ack& ack) const {
     if (Why why = id(ack.id)) return why;
-    return ack.next ? each(ack.next->roles, &BeyondRoles::role) : std::nullopt;
+    return ack.next && !PAWL_FAULT(rights_next_not_asked) ? each(ack.next->roles, &BeyondRoles::role)
+                                                          : std::nullopt;
   }
   Why operator()(const op::MultiAck& acks) const {
     for (const auto& [message, token] : acks.items) {

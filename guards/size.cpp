@@ -3,6 +3,8 @@
 #include <optional>
 #include <string>
 
+#include "bus/core/faults.h"
+
 namespace pawl::guards {
 namespace {
 
@@ -34,7 +36,7 @@ struct Measure {
     return std::nullopt;
   }
   std::optional<Excess> operator()(const core::op::Ack& ack) const {
-    return over("result", ack.result.size());
+    return PAWL_FAULT(size_of_results_not_asked) ? std::nullopt : over("result", ack.result.size());
   }
   std::optional<Excess> operator()(const core::op::DeadEdit& edit) const {
     return over("payload", edit.payload.size());

@@ -88,8 +88,11 @@ enum class Fault : uint8_t {
   breaker_ignores_needs,
   breaker_probe_forgotten,
   poison_counts_crashes_only,
+  rights_next_not_asked,
+  rights_ids_not_asked,
+  size_of_results_not_asked,
 };
-constexpr size_t fault_count = 77;
+constexpr size_t fault_count = 80;
 constexpr std::array<std::string_view, fault_count> fault_names = {
     "none",
     "ack_keeps_group_head",
@@ -168,6 +171,9 @@ constexpr std::array<std::string_view, fault_count> fault_names = {
     "breaker_ignores_needs",
     "breaker_probe_forgotten",
     "poison_counts_crashes_only",
+    "rights_next_not_asked",
+    "rights_ids_not_asked",
+    "size_of_results_not_asked",
 };
 
 #ifdef PAWL_PLANT_FAULTS

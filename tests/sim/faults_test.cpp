@@ -78,6 +78,9 @@
 //   breaker_ignores_needs     the circuit of a dependency holds nobody
 //   breaker_probe_forgotten   a restart frees the slot of a probe that is still out
 //   poison_counts_crashes_only leases that expire are no sign of poison
+//   rights_next_not_asked     the roles of NEXT need not be among the user's
+//   rights_ids_not_asked      a message may be of a role that is not among the user's
+//   size_of_results_not_asked a result may be of any size
 #include <sys/wait.h>
 #include <unistd.h>
 

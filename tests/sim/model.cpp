@@ -70,7 +70,8 @@ size_t Model::count(std::string_view role, MessageState state) const {
 }
 
 void Model::apply(core::ClientId client, const core::Operation& operation, core::Applied applied,
-                  const std::vector<Reply>& replies) {
+                  const std::vector<Reply>& replies, const core::UserConfig* user) {
+  user_ = user;
   const Value* own = nullptr;
   for (const Reply& reply : replies) {
     if (reply.client != client) continue;

@@ -88,7 +88,9 @@ class Model {
   void begin_turn(Instant now);
   // One operation, what Bus::apply returned, and every reply that it wrote.
   void apply(core::ClientId client, const core::Operation& operation, core::Applied applied,
-             const std::vector<Reply>& replies);
+             const std::vector<Reply>& replies, const core::UserConfig* user = nullptr);
+  // Whether that user may not ask for a read of status.
+  bool denies(const core::Operation& operation, const core::UserConfig* user);
   // Replies to others, written beside a read of status.
   void served(const std::vector<Reply>& replies);
   // Bus::tick, and every reply that it wrote.
@@ -99,7 +101,8 @@ class Model {
   // A Bus was opened: the roles of the configuration are there.
   void opened();
   // Status reads show committed values: call it on the copy that is durable, at the time of the read.
-  void judge_status(const core::Operation& operation, const Value& got, int64_t wall);
+  void judge_status(const core::Operation& operation, const Value& got, int64_t wall,
+                    const core::UserConfig* user = nullptr);
   // LIST walked to its end.
   void judge_listing(std::string_view role, MessageState state, const std::vector<std::string>& ids);
 
@@ -185,6 +188,10 @@ class Model {
     Code code;
     bool sure = true;  // false: it may pass as well
   };
+  // model_rights.cpp
+  std::optional<Refusal> denial_of(const core::Operation& operation) const;
+  std::optional<Refusal> limit_of(const core::Operation& operation) const;
+  bool too_big(const core::Operation& operation) const;
   std::optional<Refusal> refusal_of(const core::Operation& operation) const;
   std::optional<Refusal> backlog_refusal(const std::string& role, int priority, uint64_t messages,
                                          uint64_t bytes) const;
@@ -268,6 +275,7 @@ class Model {
   int64_t lease_ = 0;
   bool clock_runs_ = false;  // false until the first turn after a start
 
+  const core::UserConfig* user_ = nullptr;  // who asks, while he does; null: anybody
   ModelFreeze freeze_;
   size_t freeze_news_ = 0;
   std::map<std::string, core::GuardMode, std::less<>> modes_;  // as set

@@ -87,7 +87,7 @@ bool Model::judge_kill(core::ClientId client, const core::Operation& operation, 
   if (const auto* set = std::get_if<op::KillSet>(&operation)) {
     if (set->hard || freeze_.kind != FreezeKind::hard) {
       begin_freeze(set->hard ? FreezeKind::hard : FreezeKind::soft, set->scope,
-                   "client " + std::to_string(client), set->reason,
+                   user_ != nullptr ? user_->name : "client " + std::to_string(client), set->reason,
                    set->for_ms && !set->hard ? wall_ + *set->for_ms : 0);
     }
     expect_freeze("KILL SET", *got);

@@ -93,6 +93,14 @@ std::optional<Model::Refusal> Model::backlog_refusal(const std::string& role, in
 }
 
 std::optional<Model::Refusal> Model::refusal_of(const core::Operation& operation) const {
+  const auto denial = denial_of(operation);
+  if (denial && denial->sure) return denial;
+  const auto other = limit_of(operation);
+  return denial && !(other && other->sure) ? denial : other;
+}
+
+std::optional<Model::Refusal> Model::limit_of(const core::Operation& operation) const {
+  if (too_big(operation)) return Refusal{Code::toobig, true};
   if (stopping_freeze(operation)) return Refusal{Code::frozen, true};
   if (mode("shed") != GuardMode::enforce) return std::nullopt;
   const DiskMark from = std::visit(RefusedFrom{}, operation);

@@ -102,7 +102,8 @@ void Model::judge_role(const std::string& role, const Value& got) {
   expect_field("role " + role, got, "paused", Value::integer(roles_.at(role) ? 1 : 0));
 }
 
-void Model::judge_status(const core::Operation& operation, const Value& got, int64_t wall) {
+void Model::judge_status(const core::Operation& operation, const Value& got, int64_t wall,
+                         const core::UserConfig* user) {
   if (const auto* get = std::get_if<op::QuotaGet>(&operation)) {
     if (const auto problem = accounts_.judge_get(*get, got, wall)) wrong(*problem);
     return;
@@ -120,12 +121,15 @@ void Model::judge_status(const core::Operation& operation, const Value& got, int
   std::set<std::string> shown;
   for (const Value& item : got.items) {
     const Value* name = item.field("role");
-    if (name == nullptr || !roles_.contains(name->text)) return wrong("ROLES shows " + to_text(item));
+    const bool known = name != nullptr && roles_.contains(name->text);
+    if (!known || (user != nullptr && !user->covers(name->text)))
+      return wrong("ROLES shows " + to_text(item));
     shown.insert(name->text);
     judge_role(name->text, item);
   }
   for (const auto& [role, paused] : roles_) {
-    if (!shown.contains(role)) wrong("ROLES leaves out " + role);
+    const bool hidden = user != nullptr && !user->covers(role);
+    if (!hidden && !shown.contains(role)) wrong("ROLES leaves out " + role);
   }
 }
 

@@ -62,11 +62,14 @@ void Simulation::begin_turn() {
        std::to_string(clock_.now().mono_ms));
 }
 
-core::Applied Simulation::apply(const core::Operation& operation, core::ClientId client) {
-  doing_ = "client " + std::to_string(client) + ": " + describe(operation);
+core::Applied Simulation::apply(const core::Operation& operation, core::ClientId client,
+                                const core::UserConfig* user) {
+  doing_ = "client " + std::to_string(client) + (user == nullptr ? "" : ", " + user->name) + ": " +
+           describe(operation);
   note(doing_);
   ++result_.operations;
-  const core::Applied applied = bus_->apply(client, operation, outbox_);
+  const core::Applied applied = bus_->apply(
+      user == nullptr ? core::Caller(client) : core::Caller(client, user->name, user), operation, outbox_);
   std::vector<Reply> replies = outbox_.take();
   if (trace_ != nullptr) {
     for (const Reply& reply : replies) {
@@ -78,7 +81,11 @@ core::Applied Simulation::apply(const core::Operation& operation, core::ClientId
     const auto own = std::find_if(replies.begin(), replies.end(),
                                   [&](const Reply& reply) { return reply.client == client; });
     if (own == replies.end()) return fail("a status read got no reply"), applied;
-    durable_.judge_status(operation, own->value, live_.wall_ms());
+    if (live_.denies(operation, user)) {
+      if (!own->value.is_error(Code::denied)) fail("expected DENIED, got " + test::to_text(own->value));
+    } else {
+      durable_.judge_status(operation, own->value, live_.wall_ms(), user);
+    }
     if (durable_.problem()) fail(*durable_.problem());
     replies.erase(own);
     live_.served(replies);
@@ -86,7 +93,7 @@ core::Applied Simulation::apply(const core::Operation& operation, core::ClientId
     take_replies(std::move(replies));
     return applied;
   }
-  live_.apply(client, operation, applied, replies);
+  live_.apply(client, operation, applied, replies, user);
   if (live_.problem()) fail(*live_.problem());
   check_published();
   take_replies(std::move(replies));
@@ -125,7 +132,15 @@ void Simulation::do_something() {
   }
   const core::Operation operation = maker_.make(kind, live_, known_);
   if (const auto* list = std::get_if<op::List>(&operation)) return walk_list(*list);
-  apply(operation, next_client_++);
+  // Flag files are the bus's own to see.
+  const bool own = std::holds_alternative<op::KillFiles>(operation);
+  apply(operation, next_client_++, own ? nullptr : somebody());
+}
+
+const core::UserConfig* Simulation::somebody() {
+  if (config_.users.empty() || rng_.chance(30)) return nullptr;
+  return &std::next(config_.users.begin(), static_cast<std::ptrdiff_t>(rng_.below(config_.users.size())))
+              ->second;
 }
 
 // Whoever listens on pawl.freeze hears of every change, and of nothing else.

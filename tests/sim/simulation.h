@@ -72,7 +72,9 @@ class Simulation {
   void open_bus();
   void begin_turn();
   void do_something();
-  core::Applied apply(const core::Operation& operation, core::ClientId client);
+  core::Applied apply(const core::Operation& operation, core::ClientId client,
+                      const core::UserConfig* user = nullptr);
+  const core::UserConfig* somebody();
   void walk_list(core::op::List list);
   void tick();
   void check_wakeup();

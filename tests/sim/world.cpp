@@ -46,6 +46,23 @@ void add_quota(std::vector<core::QuotaConfig>& quotas, const core::QuotaConfig& 
   if (!known) quotas.push_back(quota);
 }
 
+void add_users(core::BusConfig& config) {
+  const auto user = [&](const char* name, std::vector<std::string> roles) -> core::UserConfig& {
+    core::UserConfig& made = config.users[name];
+    made.name = name;
+    made.roles = std::move(roles);
+    return made;
+  };
+  user("web", {"role0", "role2"}).producer = true;
+  user("worker", {}).worker = true;
+  core::UserConfig& both = user("both", {"role1", "role3"});
+  both.producer = both.worker = true;
+  user("operator", {}).operates = true;
+  user("keeper", {"role0"}).operates = true;
+  user("admin", {}).admin = true;
+  user("owner", {"role1"}).admin = true;
+}
+
 void guard(core::BusConfig& config, Rng& rng, const World& world) {
   core::GuardsConfig& guards = config.guards;
   // Without outages no failure is given back, and every attempt is foretold.
@@ -86,6 +103,8 @@ World::World(Rng& rng) {
   learned = quota && rng.chance(15);
   velocity = rng.chance(3);
   outage = !quota && rng.chance(15);
+  users = rng.chance(12);
+  sizes = rng.chance(10);
 }
 
 core::BusConfig make_config(Rng& rng, const World& world) {
@@ -117,6 +136,8 @@ core::BusConfig make_config(Rng& rng, const World& world) {
   }
   if (world.quota && rng.chance(50)) add_quota(config.system_quotas, a_quota(rng, world, true));
   guard(config, rng, world);
+  if (world.users) add_users(config);
+  if (world.sizes) config.payload_max = static_cast<size_t>(rng.between(3, 30));
   shrink_windows(config, rng);
   return config;
 }

@@ -18,6 +18,8 @@ struct World {
   bool disk;     // runs full now and then
   bool poison;   // other than three in a row
   bool modes;    // somebody changes them
+  bool users;    // with rights, some for some roles only
+  bool sizes;    // small payloads only
   // The model cannot know whether these hold a role; it checks that they may, and what must never be.
   bool quota;
   bool learned;   // some caps without an estimate
