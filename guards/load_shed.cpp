@@ -127,7 +127,7 @@ Answer admit_load(const Load& load, const core::Desk& desk) {
       {"bytes", "backlog_bytes", config.backlog_bytes_max, counts.bytes, load.bytes},
   };
   for (const Backlog& backlog : backlogs) {
-    if (backlog.cap == 0 || (backlog.unit == "bytes" && PAWL_FAULT(shed_ignores_bytes))) continue;
+    if (backlog.cap == 0 || (PAWL_FAULT(shed_ignores_bytes) && backlog.unit == "bytes")) continue;
     const uint64_t share = share_of(backlog.cap, load.priority, desk.config().guards.shed_from_percent);
     // A share is never above its cap.
     const bool fits = backlog.now < share &&
