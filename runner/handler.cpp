@@ -2,7 +2,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/wait.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -77,13 +77,6 @@ std::vector<std::string> merged_environment(const std::vector<std::string>& own)
   return all;
 }
 
-std::vector<char*> c_strings(const std::vector<std::string>& texts) {
-  std::vector<char*> pointers;
-  for (const std::string& text : texts) pointers.push_back(const_cast<char*>(text.c_str()));
-  pointers.push_back(nullptr);
-  return pointers;
-}
-
 // How often the kernel killed for want of memory since it was started; -1 where it does not say.
 int64_t oom_kills() {
   const int fd = open("/proc/vmstat", O_RDONLY | O_CLOEXEC);
@@ -155,34 +148,32 @@ Result<std::unique_ptr<Handler>> Handler::start(HandlerSpec spec, int64_t now_ms
   Pipe output;
   Pipe errors;
   Pipe reports;
-  Pipe orders;
-  Pipe news;
-  if (!input.open() || !output.open() || !errors.open() || !reports.open() || !orders.open() ||
-      !news.open()) {
+  if (!input.open() || !output.open() || !errors.open() || !reports.open()) {
     return make_error(Code::err, std::string("cannot make a pipe: ") + std::strerror(errno));
   }
-  const std::vector<std::string> environment = merged_environment(spec.environment);
-  const std::vector<char*> arguments = c_strings(spec.command);
-  const std::vector<char*> variables = c_strings(environment);
-  const ReaperSpec reaper{{input.read_end, output.write_end, errors.write_end, reports.write_end},
-                          orders.read_end,
-                          news.write_end,
-                          arguments.data(),
-                          variables.data()};
   std::unique_ptr<Handler> handler(new Handler);
-  handler->reaper_ = start_reaper(reaper);
-  if (handler->reaper_ < 0) {
+  const std::vector<std::string> environment = merged_environment(spec.environment);
+  // One that waited may have been killed meanwhile; a new one has not.
+  for (int tries = 0; tries < 3 && handler->reaper_.pid < 0; ++tries) {
+    const Reaper reaper = take_reaper();
+    if (reaper.pid < 0) break;
+    if (order_begin(reaper, {input.read_end, output.write_end, errors.write_end, reports.write_end},
+                    spec.command, environment)) {
+      handler->reaper_ = reaper;
+    } else {
+      kill(reaper.pid, SIGKILL);
+      end_reaper(reaper);
+    }
+  }
+  if (handler->reaper_.pid < 0) {
     handler->done_ = true;
     return make_error(Code::err, "cannot run '" + spec.command[0] + "': " + std::strerror(errno));
   }
-  reaper_is_known(handler->reaper_, true);
   handler->spec_ = std::move(spec);
   handler->input_ = Pipe::take(&input.write_end);
   handler->output_ = Pipe::take(&output.read_end);
   handler->errors_ = Pipe::take(&errors.read_end);
   handler->reports_ = Pipe::take(&reports.read_end);
-  handler->orders_ = Pipe::take(&orders.write_end);
-  handler->news_ = Pipe::take(&news.read_end);
   handler->last_pump_ms_ = now_ms;
   handler->feed_input();
   return handler;
@@ -191,13 +182,11 @@ Result<std::unique_ptr<Handler>> Handler::start(HandlerSpec spec, int64_t now_ms
 Handler::~Handler() {
   if (done_) return;
   spec_.on_report = nullptr;  // whom it tells may be gone already
-  close_fd(&orders_);
-  while (waitpid(reaper_, nullptr, 0) < 0 && errno == EINTR) {
+  if (reaper_.pid >= 0) {
+    end_reaper(reaper_);
+    // It ends only when nobody is left; unless somebody killed it.
+    while (end_orphans()) poll(nullptr, 0, 1);
   }
-  reaper_is_known(reaper_, false);
-  while (!all_gone_ && take_news(last_pump_ms_)) {
-  }
-  if (!all_gone_) end_orphans();
   close_all();
 }
 
@@ -207,7 +196,7 @@ void Handler::add_polls(std::vector<pollfd>* polls, int64_t* wake_ms) const {
   for (const int fd : {output_, errors_, reports_}) {
     if (fd >= 0) polls->push_back({fd, POLLIN, 0});
   }
-  if (news_ >= 0) polls->push_back({news_, POLLIN, 0});
+  if (reaper_.pid >= 0) polls->push_back({reaper_.socket, POLLIN, 0});
   if (reaper_lost_) *wake_ms = std::min(*wake_ms, last_pump_ms_ + orphans_every_ms);
   if (exited_) {
     if (!finishing_) *wake_ms = std::min(*wake_ms, exited_at_ms_ + linger_ms);
@@ -279,26 +268,19 @@ void Handler::kill_now() {
   order(Order::kill);
 }
 
-// A pipe holds thousands of orders and the reaper does nothing but read them: one that cannot be sent has
-// nobody to take it, and the news say so.
 void Handler::order(Order what) {
-  if (orders_ < 0) return;
-  const char byte = static_cast<char>(what);
-  while (write(orders_, &byte, 1) < 0 && errno == EINTR) {
-  }
+  if (reaper_.pid >= 0) give_order(reaper_, what);
 }
 
 bool Handler::take_news(int64_t now_ms) {
-  if (news_ < 0) return false;
+  if (reaper_.pid < 0) return false;
   News news;
-  const ssize_t got = read(news_, &news, sizeof news);
-  if (got < 0) return errno == EINTR;
+  const ssize_t got = recv(reaper_.socket, &news, sizeof news, MSG_DONTWAIT);
+  if (got < 0 && (errno == EINTR || errno == EAGAIN)) return errno == EINTR;
   if (got != sizeof news) {
     // Without its last word: somebody killed it.
-    close_fd(&news_);
-    if (all_gone_) return false;
     reaper_lost_ = true;
-    reap_reaper();
+    end_reaper(std::exchange(reaper_, {}));
     if (!exited_) note_exit(true, SIGKILL, now_ms);
     return false;
   }
@@ -316,7 +298,7 @@ bool Handler::take_news(int64_t now_ms) {
       break;
     case News::Kind::all_gone:
       all_gone_ = true;
-      reap_reaper();
+      give_back(std::exchange(reaper_, {}));
       return false;
   }
   return true;
@@ -332,14 +314,6 @@ void Handler::note_exit(bool signalled, int number, int64_t now_ms) {
   close_fd(&input_);
 }
 
-void Handler::reap_reaper() {
-  if (reaper_ < 0) return;
-  while (waitpid(reaper_, nullptr, 0) < 0 && errno == EINTR) {
-  }
-  reaper_is_known(reaper_, false);
-  reaper_ = -1;
-}
-
 void Handler::finish() {
   drain_output();
   drain_errors();
@@ -350,7 +324,7 @@ void Handler::finish() {
 }
 
 void Handler::close_all() {
-  for (int* fd : {&input_, &output_, &errors_, &reports_, &orders_, &news_}) close_fd(fd);
+  for (int* fd : {&input_, &output_, &errors_, &reports_}) close_fd(fd);
 }
 
 void Handler::feed_input() {

@@ -88,7 +88,6 @@ class Handler {
   void order(Order what);
   bool take_news(int64_t now_ms);  // whether there was some
   void note_exit(bool signalled, int number, int64_t now_ms);
-  void reap_reaper();
   bool deadline_runs() const;
   void finish();
   void close_all();
@@ -96,9 +95,7 @@ class Handler {
   HandlerSpec spec_;
   HandlerResult result_;
   pid_t pid_ = -1;
-  pid_t reaper_ = -1;
-  int orders_ = -1;
-  int news_ = -1;
+  Reaper reaper_;
   int input_ = -1;
   int output_ = -1;
   int errors_ = -1;

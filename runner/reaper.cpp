@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,11 +22,16 @@ namespace {
 
 constexpr size_t children_max = 256;  // looked at in one round
 
-// Where the reaper has its descriptors, below all that it was forked with.
-constexpr int first_end = 4;
-constexpr int orders_fd = 8;
-constexpr int news_fd = 9;
-constexpr int first_foreign_fd = 10;
+constexpr char begin_order = 'B';
+constexpr int socket_fd = 4;             // where the reaper has it
+constexpr int first_end_fd = 10;         // of the handler's, out of the way of 0 to 3
+constexpr int64_t send_seconds_max = 5;  // to one that somebody stopped
+
+// Behind begin_order and the descriptors.
+struct BeginHeader {
+  uint32_t bytes = 0;      // of what follows: strings, each with its NUL
+  uint32_t arguments = 0;  // so many of them; the others are the environment
+};
 
 // Our children, by /proc: no allocation, for behind a fork. Nothing may have been reaped since, so each
 // number still is who it was.
@@ -84,15 +90,34 @@ struct Children {
 void tell(News::Kind kind, int number) {
   const News news{kind, number};
   // The worker may be gone: then nobody is to be told.
-  static_cast<void>(!write(news_fd, &news, sizeof news));
+  static_cast<void>(!send(socket_fd, &news, sizeof news, MSG_NOSIGNAL));
 }
 
+bool receive_all(int fd, void* into, size_t bytes) {
+  auto* at = static_cast<char*>(into);
+  while (bytes > 0) {
+    const ssize_t got = recv(fd, at, bytes, MSG_WAITALL);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return false;
+    at += got;
+    bytes -= static_cast<size_t>(got);
+  }
+  return true;
+}
+
+struct Program {
+  std::array<int, 4> ends{-1, -1, -1, -1};
+  std::vector<char> strings;
+  std::vector<char*> arguments;
+  std::vector<char*> environment;
+};
+
 // In the handler's process, with the reaper's memory: nothing but system calls.
-[[noreturn]] void become_handler(const ReaperSpec& spec, pid_t reaper, volatile int* failure) {
+[[noreturn]] void become_handler(const Program& program, pid_t reaper, volatile int* failure) {
   setpgid(0, 0);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != reaper) _exit(127);
-  for (int target = 0; target < 4; ++target) dup2(first_end + target, target);
+  for (int target = 0; target < 4; ++target) dup2(program.ends[static_cast<size_t>(target)], target);
   close_range(4, ~0U, 0);
   struct sigaction usual {};
   usual.sa_handler = SIG_DFL;
@@ -100,55 +125,101 @@ void tell(News::Kind kind, int number) {
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
-  execvpe(spec.arguments[0], spec.arguments, spec.environment);
+  execvpe(program.arguments[0], program.arguments.data(), program.environment.data());
   *failure = errno;
   _exit(127);
 }
 
-class Reaper {
+// The reaper's own side.
+class Service {
  public:
-  [[noreturn]] static void run(const ReaperSpec& spec) {
-    Reaper reaper;
-    reaper.settle_in(spec);
-    reaper.begin(spec);
-    reaper.serve();
-    reaper.end_all();
-    tell(News::Kind::all_gone, 0);
+  [[noreturn]] static void run(int socket) {
+    Service service;
+    service.settle_in(socket);
+    Program program;
+    while (service.receive(&program)) {
+      service.begin(program);
+      service.serve();
+      service.end_all();
+      tell(News::Kind::all_gone, 0);
+    }
     _exit(0);
   }
 
  private:
-  void settle_in(const ReaperSpec& spec) {
+  void settle_in(int socket) {
     sigset_t all;
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, nullptr);
     setpgid(0, 0);  // a Ctrl-C is the worker's affair
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     prctl(PR_SET_NAME, "pawl-reaper");
-    for (int i = 0; i < 4; ++i) dup2(spec.ends[static_cast<size_t>(i)], first_end + i);
-    dup2(spec.orders, orders_fd);
-    dup2(spec.news, news_fd);
-    // The ends of other handlers' pipes above all: theirs must close with the worker.
-    close_range(first_foreign_fd, ~0U, 0);
-    // Whoever reads the worker's output shall not wait for us.
-    close_range(0, 3, 0);
+    if (socket != socket_fd) dup2(socket, socket_fd);
+    // The other reapers' sockets above all: theirs must close with the worker. And whoever reads the
+    // worker's output shall not wait for us.
+    close_range(socket_fd + 1, ~0U, 0);
+    close_range(0, socket_fd - 1, 0);
     sigset_t children;
     sigemptyset(&children);
     sigaddset(&children, SIGCHLD);
-    // Lands in 0 to 3, where the handler's own come later.
     signals_ = signalfd(-1, &children, SFD_NONBLOCK | SFD_CLOEXEC);
   }
 
-  void begin(const ReaperSpec& spec) {
+  // Waits for the next handler; false when the worker is gone.
+  bool receive(Program* program) {
+    for (;;) {
+      char order = 0;
+      iovec part{&order, 1};
+      alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof program->ends)> control{};
+      msghdr message{};
+      message.msg_iov = &part;
+      message.msg_iovlen = 1;
+      message.msg_control = control.data();
+      message.msg_controllen = control.size();
+      const ssize_t got = recvmsg(socket_fd, &message, MSG_CMSG_CLOEXEC);
+      if (got < 0 && errno == EINTR) continue;
+      if (got <= 0) return false;
+      const cmsghdr* rights = CMSG_FIRSTHDR(&message);
+      // An order for a handler that never began is nobody's.
+      if (order != begin_order || !rights || rights->cmsg_type != SCM_RIGHTS) continue;
+      std::memcpy(program->ends.data(), CMSG_DATA(rights), sizeof program->ends);
+      return receive_words(program);
+    }
+  }
+
+  static bool receive_words(Program* program) {
+    for (int& end : program->ends) {
+      const int moved = fcntl(end, F_DUPFD_CLOEXEC, first_end_fd);
+      close(end);
+      end = moved;
+    }
+    BeginHeader header;
+    if (!receive_all(socket_fd, &header, sizeof header)) return false;
+    program->strings.resize(header.bytes);
+    if (!receive_all(socket_fd, program->strings.data(), header.bytes)) return false;
+    program->arguments.clear();
+    program->environment.clear();
+    for (size_t at = 0; at < program->strings.size(); at += std::strlen(&program->strings[at]) + 1) {
+      auto& list = program->arguments.size() < header.arguments ? program->arguments : program->environment;
+      list.push_back(&program->strings[at]);
+    }
+    program->arguments.push_back(nullptr);
+    program->environment.push_back(nullptr);
+    return true;
+  }
+
+  void begin(Program& program) {
+    exited_ = finishing_ = false;
+    handler_ = -1;
     volatile int failure = 0;
     const pid_t self = getpid();
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
     const pid_t pid = vfork();
 #pragma GCC diagnostic pop
-    if (pid == 0) become_handler(spec, self, &failure);
+    if (pid == 0) become_handler(program, self, &failure);
     if (pid < 0) failure = errno;
-    close_range(first_end, orders_fd - 1, 0);
+    for (const int end : program.ends) close(end);
     if (failure == 0) {
       handler_ = pid;
       tell(News::Kind::begun, pid);
@@ -161,7 +232,7 @@ class Reaper {
 
   void serve() {
     while (!finishing_) {
-      std::array<pollfd, 2> polls = {{{orders_fd, POLLIN, 0}, {signals_, POLLIN, 0}}};
+      std::array<pollfd, 2> polls = {{{socket_fd, POLLIN, 0}, {signals_, POLLIN, 0}}};
       if (poll(polls.data(), polls.size(), -1) < 0 && errno != EINTR) break;
       if ((polls[1].revents & POLLIN) != 0) {
         signalfd_siginfo info{};
@@ -188,14 +259,15 @@ class Reaper {
   }
 
   void take_orders() {
-    std::array<char, 64> orders{};
-    const ssize_t got = read(orders_fd, orders.data(), orders.size());
+    // One at a time: what comes behind the last of them is for the next handler.
+    char order = 0;
+    const ssize_t got = recv(socket_fd, &order, 1, MSG_DONTWAIT);
     if (got < 0 && (errno == EINTR || errno == EAGAIN)) return;
     if (got <= 0) {
       finishing_ = true;
-      return;
+    } else {
+      take_order(static_cast<Order>(order));
     }
-    for (ssize_t i = 0; i < got; ++i) take_order(static_cast<Order>(orders[static_cast<size_t>(i)]));
   }
 
   void take_order(Order order) {
@@ -237,28 +309,98 @@ class Reaper {
   bool finishing_ = false;
 };
 
-std::set<pid_t>& known_reapers() {
-  static std::set<pid_t> known;
-  return known;
+// Every reaper of ours that lives, and those of them that have nothing to do.
+struct Pool {
+  std::set<pid_t> known;
+  std::vector<Reaper> idle;
+};
+Pool& pool() {
+  static Pool reapers;
+  return reapers;
+}
+
+void wait_for(pid_t pid) {
+  while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  pool().known.erase(pid);
+}
+
+bool send_all(int fd, const void* bytes, size_t count) {
+  const auto* at = static_cast<const char*>(bytes);
+  while (count > 0) {
+    const ssize_t sent = send(fd, at, count, MSG_NOSIGNAL);
+    if (sent < 0 && errno == EINTR) continue;
+    if (sent <= 0) return false;
+    at += sent;
+    count -= static_cast<size_t>(sent);
+  }
+  return true;
 }
 
 }  // namespace
 
-pid_t start_reaper(const ReaperSpec& spec) {
+Reaper take_reaper() {
+  std::vector<Reaper>& idle = pool().idle;
+  if (!idle.empty()) {
+    const Reaper reaper = idle.back();
+    idle.pop_back();
+    return reaper;
+  }
+  std::array<int, 2> ends{};
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) return {};
+  const timeval patience{send_seconds_max, 0};
+  setsockopt(ends[0], SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
   const pid_t pid = fork();
-  if (pid == 0) Reaper::run(spec);
-  return pid;
+  if (pid == 0) Service::run(ends[1]);
+  const int why = errno;
+  close(ends[1]);
+  if (pid > 0) {
+    pool().known.insert(pid);
+    return {pid, ends[0]};
+  }
+  close(ends[0]);
+  errno = why;
+  return {};
+}
+
+void give_back(const Reaper& reaper) { pool().idle.push_back(reaper); }
+
+void end_reaper(const Reaper& reaper) {
+  close(reaper.socket);
+  wait_for(reaper.pid);
+}
+
+bool order_begin(const Reaper& reaper, const std::array<int, 4>& ends,
+                 const std::vector<std::string>& arguments, const std::vector<std::string>& environment) {
+  std::string strings;
+  for (const auto* list : {&arguments, &environment}) {
+    for (const std::string& word : *list) strings.append(word.c_str(), std::strlen(word.c_str()) + 1);
+  }
+  const BeginHeader header{static_cast<uint32_t>(strings.size()), static_cast<uint32_t>(arguments.size())};
+  char order = begin_order;
+  iovec part{&order, 1};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof ends)> control{};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  cmsghdr* rights = CMSG_FIRSTHDR(&message);
+  rights->cmsg_level = SOL_SOCKET;
+  rights->cmsg_type = SCM_RIGHTS;
+  rights->cmsg_len = CMSG_LEN(sizeof ends);
+  std::memcpy(CMSG_DATA(rights), ends.data(), sizeof ends);
+  return sendmsg(reaper.socket, &message, MSG_NOSIGNAL) == 1 &&
+         send_all(reaper.socket, &header, sizeof header) &&
+         send_all(reaper.socket, strings.data(), strings.size());
+}
+
+void give_order(const Reaper& reaper, Order order) {
+  const char byte = static_cast<char>(order);
+  static_cast<void>(send_all(reaper.socket, &byte, 1));
 }
 
 void adopt_orphans() { prctl(PR_SET_CHILD_SUBREAPER, 1); }
-
-void reaper_is_known(pid_t reaper, bool known) {
-  if (known) {
-    known_reapers().insert(reaper);
-  } else {
-    known_reapers().erase(reaper);
-  }
-}
 
 bool end_orphans() {
   Children children;
@@ -266,13 +408,13 @@ bool end_orphans() {
   bool left = false;
   for (size_t i = 0; i < children.count; ++i) {
     const pid_t pid = children.pids[i];
-    if (known_reapers().count(pid) != 0) continue;
+    if (pool().known.count(pid) != 0) continue;
     kill(pid, SIGKILL);
     left = waitpid(pid, nullptr, WNOHANG) != pid || left;
   }
   // A reaped one may have handed on its own.
   children.read();
-  for (size_t i = 0; i < children.count; ++i) left = left || known_reapers().count(children.pids[i]) == 0;
+  for (size_t i = 0; i < children.count; ++i) left = left || pool().known.count(children.pids[i]) == 0;
   return left;
 }
 

@@ -329,6 +329,21 @@ TEST_CASE("handler: its reaper killed, it is killed too, with all that came from
   CHECK(state_letter(grandchild) == 0);
 }
 
+TEST_CASE("handler: a reaper serves one after the other, and one that was killed meanwhile is replaced") {
+  const auto reaper_of_one = [] { return static_cast<pid_t>(std::stol(run(shell("echo $PPID")).output)); };
+  const pid_t first = reaper_of_one();
+  CHECK(reaper_of_one() == first);
+  HandlerSpec missing;
+  missing.command = {"/dev/null"};  // nothing that can be run
+  CHECK_FALSE(Handler::start(std::move(missing), now_ms()).ok());
+  CHECK(reaper_of_one() == first);
+  kill(first, SIGKILL);
+  CHECK(becomes([&] { return state_letter(first); }, 'Z'));
+  const pid_t second = reaper_of_one();
+  CHECK(second != first);
+  CHECK(state_letter(first) == 0);
+}
+
 TEST_CASE("handler: what only the kernel finds out about a program") {
   const TempDirectory folder;
   const std::string path = folder.path() + "/agent";
