@@ -73,7 +73,9 @@ std::vector<std::string> merged_environment(const std::vector<std::string>& own)
         own.begin(), own.end(), [&](const std::string& mine) { return name_of(mine) == name_of(*entry); });
     if (!replaced) all.emplace_back(*entry);
   }
-  all.insert(all.end(), own.begin(), own.end());
+  for (const std::string& entry : own) {
+    if (entry.find('=') != std::string::npos) all.push_back(entry);
+  }
   return all;
 }
 

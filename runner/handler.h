@@ -29,7 +29,7 @@ namespace pawl::runner {
 
 struct HandlerSpec {
   std::vector<std::string> command;           // looked up in PATH; not empty
-  std::vector<std::string> environment;       // NAME=value; replaces what is inherited under the same name
+  std::vector<std::string> environment;       // NAME=value replaces what is inherited, NAME alone drops it
   std::string input;                          // stdin, then its end
   size_t output_bytes_max = size_t{1} << 20;  // of stdout; the rest is read and dropped
   size_t error_tail_bytes_max = 4096;         // of stderr: the last ones are kept

@@ -47,11 +47,14 @@ lease = "1m"
         self.assertEqual((self.state(one), self.state(two)), ("ready", "done"))
 
     def test_its_name_and_boot_may_come_from_whoever_starts_it(self):
+        self.write_roles('[role.shell]\ncommand = ["echo $PAWL_DAEMON$PAWL_BOOT$NOTIFY_SOCKET$PAWL_PROMPT."]\nshell = true\n')
         message = self.text("push", "shell", "x")
         done = harness.subprocess.run(self.run_words("--drain"), capture_output=True, check=False, timeout=60, stdin=harness.subprocess.DEVNULL,
-                                      env=dict(os.environ, PAWL_URL=self.bus.url, PAWL_DAEMON="fleet-runner", PAWL_BOOT="b7"))
+                                      env=dict(os.environ, PAWL_URL=self.bus.url, PAWL_DAEMON="fleet-runner", PAWL_BOOT="b7", PAWL_PROMPT="old",
+                                               NOTIFY_SOCKET="@x"))
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(self.last_invocation(message)["daemon"], "fleet-runner@b7")
+        self.assertEqual(self.text("result", message), ".")
 
     def test_two_runners_share_the_work(self):
         messages = [self.text("push", "shell", "x") for _ in range(20)]
