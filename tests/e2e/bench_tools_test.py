@@ -59,7 +59,7 @@ class Peers(unittest.TestCase):
         missed = re.findall(r"^MISSED: ", said, re.M)
         self.assertEqual(peers.returncode, 1 if missed else 0, said)
         self.assertIn("`tools/bench/peers --only pawl,redis,limit --scale 0.01 --rounds 1`", text)
-        for wanted in ("by hand", "| Redis lists ", "appendfsync always", "256 B, 64 connections, 16 requests in flight", "not built",
+        for wanted in ("by hand", "| Redis lists ", "appendfsync always", "256 B, 64 connections, 16 requests in flight",
                        "full cycle, 64 × 1, to Redis lists", "RocksDB alone", "fdatasync of the "):
             self.assertIn(wanted, text)
         self.assertNotIn("\nold\n", text)

@@ -73,10 +73,10 @@ class Until final : public core::Gate {
  public:
   static inline size_t asked = 0;
 
-  core::Verdict admit_claim(const core::Candidate& candidate, const core::Desk& /*desk*/) const override {
+  Answer admit_claim(const core::Candidate& candidate, const core::Desk& /*desk*/) const override {
     constexpr int64_t until_ms = 1'700'000'060'000;
     ++asked;
-    if (candidate.clocks.wall_ms >= until_ms) return core::Verdict::allow();
+    if (candidate.clocks.wall_ms >= until_ms) return {};
     core::Verdict verdict = refuse(Code::quota, core::Scope::role, "not yet");
     verdict.retry_at_ms = until_ms;
     return verdict;
