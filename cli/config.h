@@ -8,8 +8,8 @@
 
 #include "bus/base/result.h"
 #include "bus/core/config.h"
-#include "runner/run_config.h"
 #include "runner/daemon_spec.h"
+#include "runner/run_config.h"
 
 namespace pawl::cli {
 

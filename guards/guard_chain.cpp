@@ -120,7 +120,7 @@ Answer GuardChain::admit(const core::Operation& operation, const core::Caller& c
   const auto* transaction = std::get_if<core::op::Transaction>(&operation);
   if (transaction == nullptr) [[likely]]
     return ask_all(operation, caller, desk);
-  for (size_t i = 0; i < transaction->items.size(); ++i) {
+  for (size_t i = 0; i < transaction->items.size() && !PAWL_FAULT(exec_not_asked); ++i) {
     const core::Operation item =
         std::visit([](const auto& one) { return core::Operation(one); }, transaction->items[i]);
     const Answer answer = ask_all(item, caller, desk);
