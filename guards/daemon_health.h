@@ -37,12 +37,12 @@ struct HealthLimits {
   static constexpr int64_t persistent_ms = 300'000;       // red for so long: a human
 };
 
-// The median of the last `Size` samples.
-template <size_t Size>
+// The median of the last `capacity` samples.
+template <size_t capacity>
 class MedianOf {
  public:
   void add(int64_t sample) {
-    if (samples_.size() == Size) samples_.erase(samples_.begin());
+    if (samples_.size() == capacity) samples_.erase(samples_.begin());
     samples_.push_back(sample);
   }
   void clear() { samples_.clear(); }
@@ -58,7 +58,7 @@ class MedianOf {
   const std::vector<int64_t>& samples() const { return samples_; }
   void restore(std::vector<int64_t> samples) {
     samples_ = std::move(samples);
-    if (samples_.size() > Size) samples_.resize(Size);
+    if (samples_.size() > capacity) samples_.resize(capacity);
   }
 
  private:
