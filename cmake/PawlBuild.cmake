@@ -4,7 +4,9 @@ find_package(PkgConfig REQUIRED)
 
 find_program(PAWL_CCACHE ccache)
 if(PAWL_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${PAWL_CCACHE})
+  # What was compiled in one clone is found again in the next, wherever that lies.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1
+                                  ${PAWL_CCACHE})
 endif()
 find_program(PAWL_MOLD mold)
 if(PAWL_MOLD)
