@@ -237,7 +237,7 @@ class ExecFreezeTest(ExecCase):
             flips += 1
         for process in processes:
             self.assertIn(process.wait(timeout=120), (0, 3), process.stderr.read())
-        self.assertGreater(flips, 3)
+        self.assertGreater(flips, 0)
         with open(self.path("log"), encoding="utf-8") as file:
             self.assertEqual(sorted(map(int, file.read().split())), list(range(count)))
         self.assertEqual(self.counts(), {"claimed": count, "done": count, "failed": 0, "lapsed": 0, "released": 0})
