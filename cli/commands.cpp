@@ -149,11 +149,12 @@ constexpr std::array<OptionSpec, 1> quota_drop_options = {{
     {"per", duration, "D", "the window"},
 }};
 
-constexpr std::array<OptionSpec, 4> events_options = {{
+constexpr std::array<OptionSpec, 5> events_options = {{
     {"follow", flag, "", "go on with what happens from now on", 'f'},
     {"after", number, "SEQ", "start behind this entry; default: the last --count"},
     {"kind", text, "KIND", "only these; \"message\" also means \"message.retry\""},
     {"count", positive, "N", "default 50"},
+    {"expect", text, "SEQ:SHA256", "of verify: what an earlier one printed, to prove all before it"},
 }};
 
 constexpr std::array<OptionSpec, 1> invocations_options = {{
@@ -265,7 +266,8 @@ constexpr std::array<CommandSpec, 49> table = {{
      {},
      false,
      "mode"},
-    {"events", "", 0, 0, "the chronicle", events_options},
+    {"events", "[verify]", 0, 1, "the chronicle; the proof that nothing of it is missing", events_options,
+     false, "verify"},
     {"invocations", "[ID]", 0, 1, "deliveries of a message, or recent failures of all", invocations_options},
     {"why", "ID", 1, 1, "why a message is not running", {}},
     {"exec", "ROLE…", 1, any_number, "run a command for each message, payload on stdin", exec_options, true},

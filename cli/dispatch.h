@@ -47,6 +47,8 @@ int run_guards(Session* session);
 int run_daemons(Session* session);
 // events.cpp
 int run_events(Session* session);
+// events_verify.cpp
+int verify_events(Session* session);
 int run_recent_failures(Session* session);
 // dead.cpp, dead_edit.cpp, dead_file.cpp
 int run_dead_list(Session* session);

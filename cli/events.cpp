@@ -101,6 +101,10 @@ void print_entries(Session* session, const std::deque<Json>& entries, bool one_d
 
 int run_events(Session* session) {
   const Arguments& arguments = session->arguments;
+  if (!arguments.words.empty()) {
+    if (arguments.words[0] == "verify") return verify_events(session);
+    return session->fail(exit_usage, "usage: pawl events, or pawl events verify");
+  }
   const std::string kind = arguments.text("kind").value_or("");
   const bool following = arguments.has("follow");
   const int64_t count = arguments.number("count").value_or(shown_default);

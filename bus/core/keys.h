@@ -136,6 +136,7 @@ inline std::string after_prefix(std::string prefix) {
 
 constexpr std::string_view head_row = "head";
 constexpr std::string_view freeze_row = "freeze";
+constexpr std::string_view chronicle_row = "chronicle";
 // Behind it name@boot: claims of that process are still to be ended as crashes.
 constexpr std::string_view reap_prefix = "reap/";
 

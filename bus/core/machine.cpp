@@ -47,6 +47,7 @@ Status Machine::open() {
   }
   if (Status status = load_roles(); !status) return status;
   if (Status status = load_freeze(); !status) return status;
+  if (Status status = load_chronicle(); !status) return status;
   if (Status status = load_claims(); !status) return status;
   load_reaps();
   for (const auto& [name, config] : config_.roles) {
@@ -206,18 +207,6 @@ void Machine::shift(RoleState& role, MessageState from, MessageState to) {
   ++now.at(to);
 }
 
-void Machine::chronicle(std::string_view kind, Headers fields) {
-  EventRecord event;
-  event.at_ms = head_.wall_ms;
-  event.bus_ms = head_.bus_ms;
-  event.kind = std::string(kind);
-  event.fields = std::move(fields);
-  std::string bytes = encode(event);
-  head_.chronicle_bytes += bytes.size();
-  view_.put(Table::chronicle, keys::number(head_.next_event++), std::move(bytes));
-  events_added_ = true;
-}
-
 void Machine::damage(std::string_view what) {
   if (damage_.empty()) damage_ = std::string(what);
 }
@@ -243,6 +232,7 @@ void Machine::flush_ended() {
 
 Batch Machine::seal() {
   gate_.sealing(*desk_);
+  seal_chronicle();
   flush_ended();
   if (!ended_.empty()) next_ended_ms_ = std::min(next_ended_ms_, ended_.begin()->first);
   ended_.clear();

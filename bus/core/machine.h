@@ -7,7 +7,7 @@
 //   list.cpp      list
 //   timers.cpp    clocks, due rows, lapses, retention waits.cpp   parked commands, events
 //   freeze.cpp    the kill switch                     desk.cpp    what guards are offered
-//   reap.cpp      claims of a process that is gone
+//   reap.cpp      claims of a process that is gone    chronicle.cpp the chronicle
 #pragma once
 
 #include <algorithm>
@@ -24,6 +24,7 @@
 
 #include "bus/base/result.h"
 #include "bus/core/bus.h"
+#include "bus/core/chronicle.h"
 #include "bus/core/faults.h"
 #include "bus/core/home_cache.h"
 #include "bus/core/keys.h"
@@ -128,9 +129,8 @@ struct Wait {
   size_t count = 1;
   std::optional<int64_t> lease_ms;
   std::string version;
-  BirthKey key;        // result
-  uint64_t after = 0;  // events
-  std::string event_kind;
+  BirthKey key;  // result
+  EventsAsk events;
 };
 
 // An end that a RESULT WAIT is told of; the message itself may be gone by then.
@@ -181,7 +181,7 @@ class Machine {
   void disconnected(ClientId client);
 
  private:
-  // ---- machine.cpp: roles, chronicle
+  // ---- machine.cpp: roles
   RoleState* find_role(std::string_view name);
   RoleState& role_by_number(uint32_t number);
   // Why there may be no such role, if so.
@@ -193,7 +193,6 @@ class Machine {
   }
   RoleCounts& counts(RoleState& role);
   void shift(RoleState& role, MessageState from, MessageState to);
-  void chronicle(std::string_view kind, Headers fields);
   static RoleFacts facts(const RoleState& role) {
     return {role.record.name, role.number, role.config, &role.record, &role.counts};
   }
@@ -288,6 +287,16 @@ class Machine {
   Claims::node_type close_claim(const LiveClaim& claim, Outcome outcome, ErrorClass error_class,
                                 std::string_view text);
   uint32_t max_attempts(const RoleState& role, uint32_t own) const;
+
+  // ---- chronicle.cpp
+  Status load_chronicle();
+  void chronicle(std::string_view kind, Headers fields);
+  void seal_chronicle();
+  size_t retain_chronicle();
+  Applied apply_events(ClientId client, const op::Events& events, Outbox& outbox);
+  // False, and nothing written, when there is nothing to tell.
+  bool write_events(const EventsAsk& ask, bool even_if_empty, ClientId client, Outbox& outbox);
+  void serve_events(Outbox& outbox);
 
   // ---- reap.cpp
   void load_reaps();
@@ -393,7 +402,6 @@ class Machine {
   size_t retain_done();
   bool first_ended(std::string& row, std::string& value) const;
   size_t retain_dead();
-  size_t retain_chronicle();
   void alarm(uint8_t bit, bool near, std::string_view what);
   void run_jobs(Outbox& outbox);
   void load_windows(Outbox& outbox);
@@ -409,15 +417,10 @@ class Machine {
   Served serve_claim_wait(Wait& wait, Outbox& outbox, bool last_chance);
   uint64_t first_waiter(const std::set<uint64_t>& passed_over);
   void serve_results(Outbox& outbox);
-  void serve_events(Outbox& outbox);
   void end_waits(Outbox& outbox);
   Applied apply_get_result(ClientId client, const op::GetResult& get, Outbox& outbox);
-  Applied apply_events(ClientId client, const op::Events& events, Outbox& outbox);
   static void write_result(MessageState state, std::string_view result, ReplyWriter& writer);
   void note_end(const BirthKey& key, const LifeRecord& life);
-  // False, and nothing written, when there is nothing to tell.
-  bool write_events(uint64_t after, size_t count, std::string_view kind, bool even_if_empty, ClientId client,
-                    Outbox& outbox);
   Applied start_job(ClientId client, bool reads_only, Job job, Outbox& outbox);
   void readied(const RoleState& role) { readied_.insert(role.record.name); }
 
@@ -483,6 +486,8 @@ class Machine {
   std::set<std::string> readied_;                     // roles with something new to claim
   std::vector<EndedResult> ended_results_;            // that somebody waits for
   bool events_added_ = false;
+  ChronicleEnds chronicle_ends_;
+  bool chronicle_changed_ = false;
   std::deque<JobEntry> jobs_;
 };
 

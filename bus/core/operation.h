@@ -202,7 +202,8 @@ struct Events {
   std::optional<uint64_t> after;  // nothing: "$", only what comes from now on
   size_t count = 100;
   std::optional<int64_t> wait_ms;
-  Text kind;  // empty: all; "message" also selects "message.retry"
+  Text kind;            // empty: all; "message" also selects "message.retry"
+  bool hashes = false;  // with each entry its place in the chain (chronicle.h)
 };
 
 // Status reads: answered from committed values, never wait.

@@ -153,8 +153,14 @@ void serialize(Archive& ar, DeadRecord& r, uint8_t) {
 }
 
 template <typename Archive>
-void serialize(Archive& ar, EventRecord& r, uint8_t) {
+void serialize(Archive& ar, EventRecord& r, uint8_t version) {
   ar(r.at_ms, r.bus_ms, r.kind, r.fields);
+  if (version >= 2) ar(r.hash);
+}
+
+template <typename Archive>
+void serialize(Archive& ar, ChronicleEnds& r, uint8_t) {
+  ar(r.newest, r.before_first, r.chained_from);
 }
 
 template <typename Archive>
@@ -211,6 +217,7 @@ PAWL_RECORD(LifeRecord);
 PAWL_RECORD(InvocationRecord);
 PAWL_RECORD(DeadRecord);
 PAWL_RECORD(EventRecord);
+PAWL_RECORD(ChronicleEnds);
 PAWL_RECORD(EndedRecord);
 PAWL_RECORD(ClaimedRecord);
 PAWL_RECORD(FreezeRecord);

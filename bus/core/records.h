@@ -193,11 +193,20 @@ struct DeadRecord {
 };
 
 struct EventRecord {
-  static constexpr uint8_t version_now = 1;
+  static constexpr uint8_t version_now = 2;
   int64_t at_ms = 0;   // wall
   int64_t bus_ms = 0;  // for retention
   std::string kind;
   Headers fields;
+  std::string hash;  // 32 bytes, chronicle.h; since version 2
+};
+
+// Written with each batch that adds to the chronicle or takes from it.
+struct ChronicleEnds {
+  static constexpr uint8_t version_now = 1;
+  std::string newest;         // hash of the newest entry; empty: none has one
+  std::string before_first;   // of the newest that retention took; empty: none that had one
+  uint64_t chained_from = 0;  // the first entry with a hash; 0: none yet
 };
 
 // A row of `ended`: what retention removes, without having to read it first.

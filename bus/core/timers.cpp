@@ -11,7 +11,6 @@ constexpr int64_t history_step_ms = 10'000;
 constexpr int64_t full_batch_wait_ms = 10;  // the end of the commit comes sooner, mostly
 constexpr size_t history_steps = 6;
 constexpr uint8_t alarm_dead = 1;
-constexpr uint8_t alarm_chronicle = 2;
 
 }  // namespace
 
@@ -248,29 +247,6 @@ size_t Machine::retain_dead() {
     ++dropped;
   }
   if (dropped > 0) chronicle("retention.dead", {{"dropped", std::to_string(dropped)}});
-  return dropped;
-}
-
-size_t Machine::retain_chronicle() {
-  alarm(alarm_chronicle, head_.chronicle_bytes > config_.chronicle_bytes_max / 10 * 9, "the chronicle");
-  size_t dropped = 0;
-  std::vector<std::pair<std::string, uint64_t>> rows;
-  uint64_t bytes = head_.chronicle_bytes;
-  view_.scan(Table::chronicle, keys::number(head_.first_event), "",
-             [&](std::string_view key, std::string_view value) {
-               const auto event = decode<EventRecord>(value);
-               const bool old = !event || head_.bus_ms - event->bus_ms > config_.keep_dead_ms;
-               if (!old && bytes <= config_.chronicle_bytes_max) return false;
-               bytes -= std::min<uint64_t>(bytes, value.size());
-               rows.emplace_back(key, value.size());
-               return rows.size() < limits::retention_rows_per_tick;
-             });
-  for (const auto& [key, size] : rows) {
-    view_.erase(Table::chronicle, key);
-    head_.first_event = keys::read_be(key, 0, 8) + 1;
-    ++dropped;
-  }
-  head_.chronicle_bytes = bytes;
   return dropped;
 }
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "bus/core/batch.h"
+#include "bus/core/chronicle.h"
 #include "bus/core/fingerprint.h"
 #include "bus/core/keys.h"
 #include "bus/core/records.h"
@@ -423,14 +424,27 @@ void Verifier::check_dead() {
 void Verifier::check_chronicle() {
   uint64_t bytes = 0;
   uint64_t expected = head_.first_event;
+  const auto ends_row = row(Table::meta, keys::chronicle_row);
+  const auto ends = ends_row ? decode<ChronicleEnds>(*ends_row) : ChronicleEnds{};
+  if (!ends) return problem("the chronicle's row is damaged");
+  std::string newest = ends->before_first;
   each(Table::chronicle, [&](std::string_view key, std::string_view value) {
     const uint64_t number = key.size() == 8 ? number_at(key, 0, 8) : 0;
     if (number != expected) problem("the chronicle has a gap before entry " + std::to_string(number));
     expected = number + 1;
     bytes += value.size();
-    if (!decode<EventRecord>(value))
-      problem("entry " + std::to_string(number) + " of the chronicle is damaged");
+    const auto event = decode<EventRecord>(value);
+    if (!event) return problem("entry " + std::to_string(number) + " of the chronicle is damaged");
+    const bool from_before_hashes = ends->chained_from == 0 || number < ends->chained_from;
+    if (from_before_hashes && event->hash.empty()) return;
+    if (from_before_hashes ||
+        hash_text(event->hash) !=
+            chronicle_hash(hash_text(newest), number, event->at_ms, event->kind, event->fields)) {
+      problem("entry " + std::to_string(number) + " of the chronicle does not follow the one before it");
+    }
+    newest = event->hash;
   });
+  if (newest != ends->newest) problem("the chronicle does not end with the hash on record");
   if (expected != head_.next_event) problem("the chronicle does not reach its newest entry");
   if (bytes != head_.chronicle_bytes) problem("the bytes of the chronicle are counted wrong");
 }

@@ -138,15 +138,6 @@ void Machine::serve_results(Outbox& outbox) {
   }
 }
 
-void Machine::serve_events(Outbox& outbox) {
-  events_added_ = false;
-  const std::set<uint64_t> numbers = event_waits_;
-  for (const uint64_t number : numbers) {
-    Wait& wait = waits_.at(number);
-    if (write_events(wait.after, wait.count, wait.event_kind, false, wait.client, outbox)) unpark(number);
-  }
-}
-
 void Machine::end_waits(Outbox& outbox) {
   while (!wait_deadlines_.empty() && wait_deadlines_.begin()->first <= mono_ms_) {
     const uint64_t number = wait_deadlines_.begin()->second;
@@ -170,7 +161,7 @@ void Machine::end_waits(Outbox& outbox) {
         break;
       }
       case WaitKind::events:
-        write_events(wait.after, wait.count, wait.event_kind, true, wait.client, outbox);
+        write_events(wait.events, true, wait.client, outbox);
         unpark(number);
         break;
     }
@@ -218,74 +209,6 @@ Applied Machine::apply_get_result(ClientId client, const op::GetResult& get, Out
   wait.key = message->key;
   result_waits_[message->key.sequence].insert(wait.number);
   return Applied::parked;
-}
-
-Applied Machine::apply_events(ClientId client, const op::Events& events, Outbox& outbox) {
-  const uint64_t after = events.after.value_or(head_.next_event - 1);
-  const bool waits = events.wait_ms.value_or(0) > 0;
-  if (write_events(after, events.count, events.kind, !waits, client, outbox)) return Applied::replied;
-  Wait& wait = park(client, WaitKind::events, *events.wait_ms);
-  wait.after = after;
-  wait.count = events.count;
-  wait.event_kind = std::string(events.kind);
-  event_waits_.insert(wait.number);
-  return Applied::parked;
-}
-
-bool Machine::write_events(uint64_t after, size_t count, std::string_view kind, bool even_if_empty,
-                           ClientId client, Outbox& outbox) {
-  const auto selected = [&](const EventRecord& event) {
-    if (kind.empty() || event.kind == kind) return true;
-    return event.kind.size() > kind.size() && event.kind.compare(0, kind.size(), kind) == 0 &&
-           event.kind[kind.size()] == '.';
-  };
-  std::vector<std::pair<uint64_t, EventRecord>> found;
-  uint64_t next = std::min(after, head_.next_event - 1);
-  const bool gap = after + 1 < head_.first_event;
-  if (gap) next = head_.first_event - 1;
-  size_t examined = 0;
-  size_t bytes = 0;
-  view_.scan(Table::chronicle, keys::number(next + 1), "", [&](std::string_view key, std::string_view value) {
-    auto event = decode<EventRecord>(value);
-    if (!event) {
-      damage("an entry of the chronicle");
-      return false;
-    }
-    bytes += value.size() + 64;
-    if (bytes > limits::reply_bytes_max && !found.empty()) return false;
-    next = keys::read_be(key, 0, 8);
-    if (selected(*event)) found.emplace_back(next, std::move(*event));
-    return found.size() < count && ++examined < limits::list_rows_examined_max;
-  });
-  const bool stopped_early = examined >= limits::list_rows_examined_max;
-  if (found.empty() && !gap && !even_if_empty && !stopped_early) return false;
-  ReplyWriter& writer = outbox.reply_to(client);
-  writer.array(2);
-  writer.integer(static_cast<int64_t>(next));
-  writer.array(found.size() + (gap ? 1 : 0));
-  if (gap) {
-    writer.map(3);
-    writer.bulk("kind");
-    writer.bulk("gap");
-    writer.bulk("from");
-    writer.integer(static_cast<int64_t>(after + 1));
-    writer.bulk("to");
-    writer.integer(static_cast<int64_t>(head_.first_event - 1));
-  }
-  for (const auto& [number, event] : found) {
-    writer.map(3 + event.fields.size());
-    writer.bulk("seq");
-    writer.integer(static_cast<int64_t>(number));
-    writer.bulk("at");
-    writer.integer(event.at_ms);
-    writer.bulk("kind");
-    writer.bulk(event.kind);
-    for (const auto& [name, value] : event.fields) {
-      writer.bulk(name);
-      writer.bulk(value);
-    }
-  }
-  return true;
 }
 
 Applied Machine::start_job(ClientId client, bool reads_only, Job job, Outbox& outbox) {

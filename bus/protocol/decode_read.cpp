@@ -63,7 +63,7 @@ Decoded decode_list(const Command& command, Args args) {
 }
 
 Decoded decode_events(const Command& command, Args args) {
-  static constexpr std::array<Option, 3> event_options = {{{"COUNT"}, {"WAIT"}, {"KIND"}}};
+  static constexpr std::array<Option, 4> event_options = {{{"COUNT"}, {"WAIT"}, {"KIND"}, {"HASHES", 0}}};
   op::Events events;
   if (args[1] != "$") {
     const auto after = parse_int(args[1]);
@@ -82,9 +82,12 @@ Decoded decode_events(const Command& command, Args args) {
       case 1:
         events.wait_ms = options.duration(0, limits::wait_ms_max);
         break;
-      default:
+      case 2:
         events.kind = options.value();
         options.check(bad_name("a KIND", events.kind));
+        break;
+      default:
+        events.hashes = true;
     }
   }
   if (options.failed()) return options.take_error();

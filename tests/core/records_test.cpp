@@ -127,7 +127,7 @@ InvocationRecord make_invocation() {
 }
 FreezeRecord make_freeze() { return {1, FreezeKind::soft, FreezeScope::claims, "drill", "ops", 2, 3, true}; }
 DeadRecord make_dead() { return {BirthKey{1, 2, 3}, 4, ErrorClass::auth, 5, 6, 7, 8}; }
-EventRecord make_event() { return {1, 2, "message.dead", {{"id", "x"}, {"role", "r"}}}; }
+EventRecord make_event() { return {1, 2, "message.dead", {{"id", "x"}, {"role", "r"}}, "0123"}; }
 EndedRecord make_ended() {
   return {{{BirthKey{1, 2, 3}, 4, 3, true, 5, 6}, {BirthKey{7, 8, 9}, 1, 6, false, 0, 0}}};
 }
@@ -177,8 +177,11 @@ std::vector<Specimen> specimens() {
        decodes<InvocationRecord>},
       {"freeze", "01010101056472696c6c036f7073040601", encode(make_freeze()), decodes<FreezeRecord>},
       {"dead", "010102030403050c0e08", encode(make_dead()), decodes<DeadRecord>},
-      {"event", "0102040c6d6573736167652e6465616402026964017804726f6c650172", encode(make_event()),
+      {"event, version 1", "0102040c6d6573736167652e6465616402026964017804726f6c650172", "",
        decodes<EventRecord>},
+      {"event", "0202040c6d6573736167652e6465616402026964017804726f6c6501720430313233", encode(make_event()),
+       decodes<EventRecord>},
+      {"ends of the chronicle", "010161016207", encode(ChronicleEnds{"a", "b", 7}), decodes<ChronicleEnds>},
       {"ended", "010201020304030105060708090106000000", encode(make_ended()), decodes<EndedRecord>},
       {"claimed", "010201020304050607ffffffffffffffffff01", encode(make_claimed()), decodes<ClaimedRecord>},
   };

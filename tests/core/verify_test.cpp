@@ -184,6 +184,7 @@ TEST_CASE("a row that is missing is reported") {
       {"ended", [](Fixture& f) { f.plant(Table::ended, f.only_key(Table::ended), {}); }},
       {"dead", [](Fixture& f) { f.plant(Table::dead, f.only_key(Table::dead), {}); }},
       {"chronicle", [](Fixture& f) { f.plant(Table::chronicle, f.only_key(Table::chronicle), {}); }},
+      {"ends of the chronicle", [](Fixture& f) { f.plant(Table::meta, "chronicle", {}); }},
   });
 }
 
@@ -273,6 +274,28 @@ TEST_CASE("a list entry, a key or an invocation that nothing refers to is report
          f.plant(Table::invocation, keys::invocation(f.dead, 7), encode(record));
        }},
       {"chronicle", [](Fixture& f) { f.plant(Table::chronicle, keys::number(99), encode(EventRecord{})); }},
+  });
+}
+
+TEST_CASE("a chronicle that somebody worked on is reported") {
+  check_each({
+      {"an entry of the chronicle",
+       [](Fixture& f) {
+         f.change<EventRecord>(Table::chronicle, keys::number(1),
+                               [](EventRecord& e) { e.kind.back() = '!'; });
+       }},
+      {"the time of an entry",
+       [](Fixture& f) {
+         f.change<EventRecord>(Table::chronicle, keys::number(1), [](EventRecord& e) { e.at_ms ^= 1; });
+       }},
+      {"the newest hash",
+       [](Fixture& f) {
+         f.change<ChronicleEnds>(Table::meta, "chronicle", [](ChronicleEnds& e) { e.newest[0] ^= 1; });
+       }},
+      {"where the hashes begin",
+       [](Fixture& f) {
+         f.change<ChronicleEnds>(Table::meta, "chronicle", [](ChronicleEnds& e) { e.chained_from = 9; });
+       }},
   });
 }
 
