@@ -280,7 +280,6 @@ class Machine {
   Ending ending_of(const RoleFacts& role, const LiveClaim& closed, Outcome outcome) const;
   int64_t backoff_ms(const RoleState& role, ErrorClass error_class, uint32_t before);
   void lapse(LiveClaim& claim);
-  void end_crashed(LiveClaim& claim, std::string text);
   void end_unheard(LiveClaim& claim, ErrorClass error_class, std::string text);
   void release_claim(LiveClaim& claim, int64_t delay_ms);
   // The claim is over: out of the live set, its invocation on record.
@@ -301,7 +300,7 @@ class Machine {
   // ---- reap.cpp
   void load_reaps();
   std::vector<uint64_t> claims_of(std::string_view daemon) const;
-  bool reap_some(std::string_view daemon, const std::vector<uint64_t>& sequences);
+  bool reap_some(std::string_view daemon, std::vector<uint64_t>& sequences);
   void apply_reap(const Caller& caller, const op::Reap& reap, ReplyWriter& writer);
   void tick_reaps();
 
@@ -434,7 +433,7 @@ class Machine {
   FreezeRecord committed_freeze_;                                   // what status reads show
   std::optional<FreezeRecord> wanted_freeze_;                       // by a guard; begins with the next tick
   std::optional<std::pair<std::string, std::string>> wanted_thaw_;  // by, reason
-  std::set<std::string> reaps_;  // name@boot of processes whose claims are still to be ended
+  std::map<std::string, std::vector<uint64_t>> reaps_;  // name@boot → claims of it that are still to be ended
   DiskMark disk_ = DiskMark::ample;
   ChainLink chain_;
   int64_t mono_ms_ = 0;

@@ -378,10 +378,6 @@ void Machine::lapse(LiveClaim& claim) {
               "no sign of life for the lease of " + format_duration(claim.life.lease_ms));
 }
 
-void Machine::end_crashed(LiveClaim& claim, std::string text) {
-  end_unheard(claim, ErrorClass::crash, std::move(text));
-}
-
 // The worker said nothing more: its lease ran out, or its process is known to be gone.
 void Machine::end_unheard(LiveClaim& claim, ErrorClass error_class, std::string text) {
   const auto closed = close_claim(claim, Outcome::lapsed, error_class, text);

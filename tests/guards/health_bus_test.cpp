@@ -191,17 +191,40 @@ TEST_CASE("reap: in a freeze it is recorded, and acts after the clear") {
   )") == "");
 }
 
-TEST_CASE("reap: more claims than a turn ends") {
+// 600 messages, all claimed by w@b1.
+std::string six_hundred_claimed() {
   std::string pushes = "mpush r";
   std::string names;
   for (int i = 1; i <= 600; ++i) {
     pushes += " x";
     names += " m" + std::to_string(i);
   }
-  CHECK(guarded(pushes + " |" + names + "\nclaim w@b1 r n=600 |" + names + R"(
+  return pushes + " |" + names + "\nclaim w@b1 r n=600 |" + names;
+}
+
+TEST_CASE("reap: more claims than a turn ends") {
+  CHECK(guarded(six_hundred_claimed() + R"(
     reap w b1                                | 600
     +1ms
     role r                                   | claimed=0 ready=600 lapsed_total=600
+  )") == "");
+}
+
+TEST_CASE("reap: of what is left to it, some has ended and some is another's when its turn comes") {
+  std::string first;
+  for (int i = 1; i <= 256; ++i) first += " m" + std::to_string(i);
+  CHECK(guarded(six_hundred_claimed() + R"(
+    reap w b1                                | 600
+    & ack m300                               | OK
+    & release m400 delay=0                   | OK
+    & claim w@b2 r n=257                     |)" +
+                first + R"( m400
+    & push r late                            | late
+    & claim w@b1 r                           | late
+    +1ms
+    get m400                                 | state=claimed deliveries=2
+    get m300                                 | state=done
+    role r                                   | claimed=257 ready=343 lapsed_total=599
   )") == "");
 }
 
