@@ -18,6 +18,12 @@ constexpr int64_t start_pause_first_ms = 1000;
 constexpr int64_t start_pause_last_ms = 30'000;
 constexpr size_t claims_at_once_max = 1000;
 
+int64_t hold_of(const Error& error) {
+  return std::clamp(error.retry_after_ms.value_or(hold_default_ms), hold_least_ms, hold_most_ms);
+}
+
+}  // namespace
+
 bool passes_by_itself(Code code) {
   switch (code) {
     case Code::frozen:
@@ -41,12 +47,6 @@ bool passes_by_itself(Code code) {
   }
   return false;
 }
-
-int64_t hold_of(const Error& error) {
-  return std::clamp(error.retry_after_ms.value_or(hold_default_ms), hold_least_ms, hold_most_ms);
-}
-
-}  // namespace
 
 bool WorkLoop::may_claim(const Lane& lane, int64_t now) const {
   if (lane.retired || shutting_down_ || stop_ || drained_ || depth_asked_ > 0) return false;

@@ -85,6 +85,9 @@ class WorkHost {
   virtual bool verbose() const { return false; }
 };
 
+// Whether a refusal with that code is over some time, and what was asked may be asked again.
+bool passes_by_itself(Code code);
+
 class WorkLoop {
  public:
   // `signal_fd` becomes readable with a signalfd_siginfo for SIGINT, SIGTERM and SIGHUP. Everything pointed

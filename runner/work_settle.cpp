@@ -150,42 +150,24 @@ void WorkLoop::on_settled(Job* job, const client::Reply* reply) {
 
 void WorkLoop::on_settle_error(Job* job, const Error& error) {
   const int64_t now = steady_now_ms();
-  switch (error.code) {
-    case Code::frozen:
-      watch_.told(true, "");
-      if (shutting_down_) return leave_unreported(job);
-      [[fallthrough]];
-    case Code::quota:
-    case Code::paused:
-    case Code::open:
-    case Code::busy:
-    case Code::readonly:
-    case Code::notleader:
-      if (!job->held_said) voice_->talk(job->id + " cannot be reported yet: " + error_line(error));
-      job->held_said = true;
-      keep_on_disk(job);
-      job->settle_at_ms = now + std::clamp(error.retry_after_ms.value_or(settle_again_least_ms * 5),
-                                           settle_again_least_ms, settle_again_most_ms);
-      return;
-    case Code::toobig:
-      if (shrink_result(job)) {
-        voice_->talk(job->id + ": the result is larger than the bus takes; cut");
-        job->settle_at_ms = now;
-        return;
-      }
-      break;
-    case Code::lost:
-      if (job->settle_unsure) return resolve_unsure(job);
-      break;
-    case Code::err:
-    case Code::state:
-    case Code::notfound:
-    case Code::badarg:
-    case Code::noauth:
-    case Code::denied:
-    case Code::execabort:
-      break;
+  if (error.code == Code::frozen) {
+    watch_.told(true, "");
+    if (shutting_down_) return leave_unreported(job);
   }
+  if (passes_by_itself(error.code)) {
+    if (!job->held_said) voice_->talk(job->id + " cannot be reported yet: " + error_line(error));
+    job->held_said = true;
+    keep_on_disk(job);
+    job->settle_at_ms = now + std::clamp(error.retry_after_ms.value_or(settle_again_least_ms * 5),
+                                         settle_again_least_ms, settle_again_most_ms);
+    return;
+  }
+  if (error.code == Code::toobig && shrink_result(job)) {
+    voice_->talk(job->id + ": the result is larger than the bus takes; cut");
+    job->settle_at_ms = now;
+    return;
+  }
+  if (error.code == Code::lost && job->settle_unsure) return resolve_unsure(job);
   voice_->error(job->id + " could not be reported: " + error_line(error));
   ++counts_.failed;
   forget(job);
