@@ -307,8 +307,8 @@ TEST_CASE("access: a bus that others can reach needs a password or users") {
 // ---- Another pawl.toml -------------------------------------------------------------
 
 // Without sockets, so that the test's configuration is the present one.
-struct Stage {
-  explicit Stage(const std::string& password = "")
+struct AccessStage {
+  explicit AccessStage(const std::string& password = "")
       : access(
             config, password, [] {}, checker.function()) {
     REQUIRE(engine.start().ok());
@@ -316,7 +316,7 @@ struct Stage {
     pipeline.begin_turn({1'700'000'000'000, 1000});
     pipeline.add(client);
   }
-  ~Stage() { pipeline.remove(client); }
+  ~AccessStage() { pipeline.remove(client); }
 
   // The reply's first line, once it has come.
   std::string ask(const std::vector<std::string>& words) {
@@ -354,7 +354,7 @@ struct Stage {
 };
 
 TEST_CASE("access: who has gone costs no check") {
-  Stage stage;
+  AccessStage stage;
   stage.checker.hold();
   stage.client.in = RawClient::encode({"AUTH", "ann", "ann-pw"});
   stage.pipeline.run_commands(stage.client);
@@ -371,7 +371,7 @@ TEST_CASE("access: who has gone costs no check") {
 }
 
 TEST_CASE("reload: what becomes of connections") {
-  Stage stage("secret");
+  AccessStage stage("secret");
   SECTION("a user who is dropped, and comes back") {
     CHECK(stage.ask({"AUTH", "ann", "ann-pw"}) == "+OK");
     CHECK(stage.ask({"PUSH", "r", "x"})[0] == '$');
@@ -414,7 +414,7 @@ TEST_CASE("reload: what becomes of connections") {
 }
 
 TEST_CASE("reload: users where there were none") {
-  Stage stage;
+  AccessStage stage;
   const core::BusConfig configured = std::exchange(stage.config, core::BusConfig());
   CHECK(stage.ask({"PUSH", "r", "x"})[0] == '$');
   CHECK(begins(stage.ask({"AUTH", "ann", "ann-pw"}), "-ERR"));
@@ -426,7 +426,7 @@ TEST_CASE("reload: users where there were none") {
 }
 
 TEST_CASE("reload: who is turned out takes no work with him") {
-  Stage stage;
+  AccessStage stage;
   CHECK(stage.ask({"AUTH", "ann", "ann-pw"}) == "+OK");
   CHECK(stage.ask({"CLAIM", "d", "r", "WAIT", "60000"}).empty());
   CHECK(stage.pipeline.parked() == 1);

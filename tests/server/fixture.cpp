@@ -7,6 +7,8 @@
 namespace pawl::test {
 namespace {
 
+constexpr int64_t stage_wall_ms = 1'700'000'000'000;
+
 class DiskJournal final : public journal::Journal {
  public:
   DiskJournal(Disk& disk, store::Store& store) : disk_(disk), store_(store) {}
@@ -103,6 +105,37 @@ void ServerFixture::stop() {
 ServerFixture::~ServerFixture() {
   disk_.let_go();
   stop();
+}
+
+Stage::Stage() {
+  if (const Status started = engine.start(); !started) throw std::runtime_error(error_line(started.error()));
+  pipeline.set_session(session);
+  pipeline.begin_turn({stage_wall_ms, mono_ms_});
+}
+
+void Stage::turn(int64_t ms) {
+  mono_ms_ += ms;
+  pipeline.end_turn(false);
+  while (!engine.wait_for_commit(1'000'000)) {
+  }
+  pipeline.begin_turn({stage_wall_ms + mono_ms_, mono_ms_});
+}
+
+void StageClient::run(const std::vector<std::string>& words) {
+  in += RawClient::encode(words);
+  stage_.pipeline.run_commands(*this);
+}
+
+std::string StageClient::heard() {
+  const std::string all(replies.to_send());
+  replies.sent(all.size());
+  return all;
+}
+
+std::string StageClient::ask(const std::vector<std::string>& words) {
+  run(words);
+  stage_.turn();
+  return heard();
 }
 
 }  // namespace pawl::test

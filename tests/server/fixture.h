@@ -6,8 +6,13 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <vector>
 
+#include "bus/server/pipeline.h"
 #include "bus/server/server.h"
+#include "bus/server/session.h"
+#include "bus/server/verifier.h"
+#include "guards/registry.h"
 #include "tests/server/raw_client.h"
 #include "tests/support/memory_store.h"
 
@@ -62,6 +67,51 @@ class ServerFixture {
   std::unique_ptr<server::Server> server_;
   uint16_t port_ = 0;
   std::thread thread_;
+};
+
+// The main path without sockets: a pipeline whose turns, time and disk are the test's.
+class Stage {
+ public:
+  Stage();
+  ~Stage() = default;
+  Stage(const Stage&) = delete;
+  Stage& operator=(const Stage&) = delete;
+
+  // Ends the turn, waits for its commit, if there is one, and begins the next, so much later.
+  void turn(int64_t ms = 1);
+
+  Disk disk;
+  core::BusConfig config;
+  std::unique_ptr<guards::GuardChain> guards = guards::make_guard_chain();
+  server::Engine engine{config, *guards, disk.opener(), [] {}};
+  server::Verifier verifier{[] {}};
+  server::Pipeline pipeline{engine, {}};
+  server::Access access{config, "", [] {}};
+  server::Session session{pipeline, verifier, access, {}};
+
+ private:
+  int64_t mono_ms_ = 1000;
+};
+
+// A client of a stage, there as long as this is.
+class StageClient : public server::Client {
+ public:
+  StageClient(Stage& stage, core::ClientId number) : Client(number), stage_(stage) {
+    stage_.pipeline.add(*this);
+  }
+  ~StageClient() { stage_.pipeline.remove(*this); }
+  StageClient(const StageClient&) = delete;
+  StageClient& operator=(const StageClient&) = delete;
+
+  // Runs it; nothing is committed.
+  void run(const std::vector<std::string>& words);
+  // The replies that may leave, as the bytes are.
+  std::string heard();
+  // Runs it, ends the turn, and takes what may leave then.
+  std::string ask(const std::vector<std::string>& words);
+
+ private:
+  Stage& stage_;
 };
 
 }  // namespace pawl::test
