@@ -227,7 +227,10 @@ class ExecFreezeTest(ExecCase):
     def test_many_flips_lose_and_repeat_nothing(self):
         count = 60
         self.pawl("push", "w", "--lines", "-q", data=b"".join(b"%d\n" % number for number in range(count)), expect=0)
-        script = f'cd {self.bus.folder}; echo "$(cat)" >>log; sleep 0.02'
+        # The first message ends only after more flips than three, however slow the machine.
+        gate = self.path("gate")
+        os.mkfifo(gate)
+        script = f'cd {self.bus.folder}; n="$(cat)"; echo "$n" >>log; [ "$n" != 0 ] || read x <gate; sleep 0.02'
         processes = [self.start("w", "--drain", "-j", "3", "--on-freeze", how, "--", "sh", "-c", script) for how in ("pause", "finish")]
         wait_until(lambda: self.counts()["claimed"] > 0, what="the first claim")
         flips = 0
@@ -235,9 +238,13 @@ class ExecFreezeTest(ExecCase):
             self.kill()
             self.clear()
             flips += 1
+            if flips == 4:
+                fd = os.open(gate, os.O_RDWR)
+                self.addCleanup(os.close, fd)
+                os.write(fd, b"go\n")
         for process in processes:
             self.assertIn(process.wait(timeout=120), (0, 3), process.stderr.read())
-        self.assertGreater(flips, 0)
+        self.assertGreater(flips, 3)
         with open(self.path("log"), encoding="utf-8") as file:
             self.assertEqual(sorted(map(int, file.read().split())), list(range(count)))
         self.assertEqual(self.counts(), {"claimed": count, "done": count, "failed": 0, "lapsed": 0, "released": 0})
