@@ -17,9 +17,16 @@ constexpr size_t remembered_max = 10'000;
 Access::Access(const core::BusConfig& present, std::string password, std::function<void()> notify,
                CheckPassword check)
     : present_(present),
-      password_(std::move(password)),
       notify_(std::move(notify)),
-      check_(check ? std::move(check) : CheckPassword(matches_hash)) {}
+      check_(check ? std::move(check) : CheckPassword(matches_hash)) {
+  set_password(std::move(password));
+}
+
+void Access::set_password(std::string password) {
+  password_mark_ = fingerprint_of("", password);
+  forget_secret(password_);
+  password_ = std::move(password);
+}
 
 // ---- Who a connection is ------------------------------------------------------
 
@@ -33,12 +40,12 @@ std::optional<core::Caller> Access::known_caller(const Client& client) const {
     case Known::nobody:
       break;
     case Known::by_password:
-      if (password_.empty()) break;
+      if (password_.empty() || client.came_with != password_mark_) break;
       return core::Caller(client.id, present_.users.empty() ? client.name : default_user, nullptr);
     case Known::as_user: {
       // Looked up for each command: another pawl.toml may have dropped the user, or his password.
       const core::UserConfig* user = find_user(client.user);
-      if (user == nullptr || user->password_hash != client.user_hash) break;
+      if (user == nullptr || user->password_hash != client.came_with) break;
       return core::Caller(client.id, user->name, user);
     }
   }
@@ -51,6 +58,9 @@ core::Caller Access::stranger(const Client& client) {
 }
 
 Error Access::unknown_caller(const Client& client) const {
+  if (client.known == Known::by_password) {
+    return make_error(Code::noauth, "[bus] password has gone from pawl.toml or is another one; AUTH again");
+  }
   if (client.known == Known::as_user) {
     return make_error(Code::noauth,
                       "user " + client.user + " has gone from pawl.toml or has another password; AUTH again");
@@ -62,7 +72,7 @@ Error Access::unknown_caller(const Client& client) const {
 void Access::leave(Client& client) {
   client.known = Known::nobody;
   client.user.clear();
-  client.user_hash.clear();
+  client.came_with.clear();
 }
 
 // ---- Coming in ------------------------------------------------------------------
@@ -74,6 +84,7 @@ Access::Entry Access::enter(Client& client, std::string_view user, std::string_v
     if (!same_secret(password, password_)) return Entry::wrong;
     leave(client);
     client.known = Known::by_password;
+    client.came_with = password_mark_;
     return Entry::let_in;
   }
   if (present_.users.empty()) return Entry::wrong;
@@ -96,7 +107,7 @@ Access::Entry Access::enter_user(Client& client, std::string_view name, std::str
   if (user == nullptr || (is_checked && !checked->right)) return Entry::wrong;
   client.known = Known::as_user;
   client.user = user->name;
-  client.user_hash = hash;
+  client.came_with = hash;
   return Entry::let_in;
 }
 

@@ -37,13 +37,13 @@ class Access {
   };
 
   // `present` is the configuration that holds now, and later ones in its place; it outlives this.
-  // `password` is [bus]'s, empty: there is none. `notify` is called on another thread when poll() has
-  // something. `check` is libsodium's when empty.
+  // `password` is as of set_password(). `notify` is called on another thread when poll() has something.
+  // `check` is libsodium's when empty.
   Access(const core::BusConfig& present, std::string password, std::function<void()> notify,
          CheckPassword check = {});
 
-  // [bus] has another password; who is let in stays in.
-  void set_password(std::string password) { password_ = std::move(password); }
+  // [bus] password; empty: there is none. Whoever came in with another one has to authenticate again.
+  void set_password(std::string password);
   // Whether a connection has to say who it is.
   bool asks() const { return !password_.empty() || !present_.users.empty(); }
   // Whose operations this connection's are; nothing: it has to authenticate, for the first time or again.
@@ -81,6 +81,7 @@ class Access {
 
   const core::BusConfig& present_;
   std::string password_;
+  std::string password_mark_;  // its fingerprint
   std::function<void()> notify_;
   CheckPassword check_;
   std::map<std::string, std::string> remembered_;  // hash → fingerprint of the password that matched

@@ -70,7 +70,7 @@ struct Client {
   // Session.
   Known known = Known::nobody;
   std::string user;       // as_user
-  std::string user_hash;  // of the password that it came in with
+  std::string came_with;  // as_user: the hash of the password; by_password: its fingerprint
   std::optional<CheckedPassword> checked;
   int wrong_passwords = 0;
   bool served = false;  // a whole command has come since the connection began

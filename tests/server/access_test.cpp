@@ -401,6 +401,26 @@ TEST_CASE("reload: what becomes of connections") {
     CHECK(begins(stage.ask({"PING"}), "-NOAUTH"));
     CHECK(stage.ask({"AUTH", "secret"}) == "+OK");
   }
+  SECTION("[bus] password changes") {
+    CHECK(stage.ask({"AUTH", "secret"}) == "+OK");
+    CHECK(stage.ask({"PUSH", "r", "x"})[0] == '$');
+    stage.access.set_password("new");
+    CHECK(stage.ask({"PUSH", "r", "x"}) ==
+          "-NOAUTH [bus] password has gone from pawl.toml or is another one; AUTH again");
+    CHECK(begins(stage.ask({"AUTH", "secret"}), "-NOAUTH"));
+    CHECK(stage.ask({"AUTH", "new"}) == "+OK");
+    CHECK(stage.ask({"PING"}) == "+PONG");
+    stage.access.set_password("");
+    CHECK(begins(stage.ask({"PING"}), "-NOAUTH [bus] password has gone"));
+    stage.config.users.clear();
+    CHECK(stage.ask({"PING"}) == "+PONG");
+  }
+  SECTION("[bus] password changes and changes back") {
+    CHECK(stage.ask({"AUTH", "secret"}) == "+OK");
+    stage.access.set_password("new");
+    stage.access.set_password("secret");
+    CHECK(stage.ask({"PING"}) == "+PONG");
+  }
   SECTION("while a password is being checked") {
     stage.checker.hold();
     stage.client.in += RawClient::encode({"AUTH", "ann", "ann-pw"});

@@ -153,21 +153,35 @@ TEST_CASE("reload: a bus that cannot write does not look at the file") {
   CHECK(answer == "[bus.payload_max is 4]");
 }
 
-TEST_CASE("reload: the password changes for who comes, not for who is in") {
+TEST_CASE("reload: another password is asked of who comes, and of who came in with the old one") {
   File file;
   server::ServerOptions options = file.options();
   options.password = "old";
+  options.request_deadline_ms = 40;  // those who only wait or listen are looked at twice in it
   ServerFixture server(options);
   RawClient client = server.client();
   CHECK(client.ask({"AUTH", "old"}) == "+OK");
   RawClient waiting = server.client();
   CHECK(begins(waiting.ask({"PING"}), "-NOAUTH"));
+  RawClient listener = server.client();
+  CHECK(listener.ask({"AUTH", "old"}) == "+OK");
+  CHECK(begins(listener.ask({"SUBSCRIBE", "news"}), "["));
+  RawClient claimer = server.client();
+  CHECK(claimer.ask({"AUTH", "old"}) == "+OK");
+  claimer.send(RawClient::encode({"CLAIM", "d", "r", "WAIT", "60000"}));
+  CHECK(claimer.silent(10));
   server::NewConfig config;
   config.password = "new";
   config.changes = {"bus.password changed"};
   file.says(config);
   CHECK(client.ask({"RELOAD"}) == "[bus.password changed]");
+  CHECK(begins(client.ask({"PING"}), "-NOAUTH [bus] password"));
+  CHECK(client.ask({"AUTH", "new"}) == "+OK");
   CHECK(client.ask({"PING"}) == "+PONG");
+  for (RawClient* turned_out : {&listener, &claimer}) {
+    CHECK(begins(turned_out->read(), "-NOAUTH [bus] password"));
+    CHECK(turned_out->read() == "(closed)");
+  }
   CHECK(begins(waiting.ask({"AUTH", "old"}), "-NOAUTH"));
   CHECK(waiting.ask({"AUTH", "new"}) == "+OK");
   RawClient stranger = server.client();
