@@ -42,6 +42,11 @@ struct NeededRight {
   Right operator()(const op::DaemonForget&) const { return Right::operates; }
   Right operator()(const op::Reap&) const { return Right::operates; }
 
+  Right operator()(const op::DeploySet&) const { return Right::operates; }
+  Right operator()(const op::DeployRollback&) const { return Right::operates; }
+
+  Right operator()(const op::DeployList&) const { return Right::any; }
+  Right operator()(const op::DeployGet&) const { return Right::any; }
   Right operator()(const op::Get&) const { return Right::any; }
   Right operator()(const op::GetResult&) const { return Right::any; }
   Right operator()(const op::List&) const { return Right::any; }
@@ -163,6 +168,10 @@ struct BeyondRoles {
   Why operator()(const op::RoleDrop& drop) const { return role(drop.role); }
   Why operator()(const op::Pause& pause) const { return role(pause.role); }
   Why operator()(const op::Resume& resume) const { return role(resume.role); }
+  Why operator()(const op::DeploySet& set) const { return role(set.role); }
+  Why operator()(const op::DeployRollback& rollback) const { return role(rollback.role); }
+  Why operator()(const op::DeployList& list) const { return role(list.role); }
+  Why operator()(const op::DeployGet& get) const { return role(get.role); }
   Why operator()(const op::DeadList& list) const { return filter(list.filter); }
   Why operator()(const op::DeadGet& get) const { return id(get.id); }
   Why operator()(const op::DeadCount& count) const { return filter(count.filter); }

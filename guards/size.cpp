@@ -38,6 +38,9 @@ struct Measure {
   std::optional<Excess> operator()(const core::op::Ack& ack) const {
     return PAWL_FAULT(size_of_results_not_asked) ? std::nullopt : over("result", ack.result.size());
   }
+  std::optional<Excess> operator()(const core::op::DeploySet& set) const {
+    return over("prompt", set.prompt.value_or("").size());
+  }
   std::optional<Excess> operator()(const core::op::DeadEdit& edit) const {
     return over("payload", edit.payload.size());
   }

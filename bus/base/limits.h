@@ -17,6 +17,12 @@ constexpr size_t payload_bytes_ceiling = size_t{4} << 20;  // what `payload_max`
 constexpr size_t headers_per_message_max = 64;
 constexpr size_t reason_bytes_max = 1024;
 
+// Deployed versions of a role. A prompt may be as long as a payload.
+constexpr size_t deploy_versions_max = 50;  // kept of each role
+constexpr size_t deploy_lines_max = 100;    // of its history
+constexpr size_t deploy_words_max = 256;    // of a command
+constexpr size_t deploy_command_bytes_max = size_t{64} << 10;
+
 // Daemons.
 constexpr int64_t beat_interval_ms_default = 5'000;
 constexpr int64_t beat_interval_ms_min = 100;

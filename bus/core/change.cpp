@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "bus/core/machine.h"
+#include "bus/core/deploy.h"
 
 namespace pawl::core {
 namespace {
@@ -222,6 +222,7 @@ void Machine::apply_role_drop(const op::RoleDrop& drop, ReplyWriter& writer) {
         make_error(Code::state, "role '" + role->record.name + "' still has " + std::to_string(depth) + " " +
                                     std::string(state_name(state)) + "; cancel, drain or drop them first"));
   }
+  Deployments(*this).forget(*role);
   role->record.dropped = true;
   put_role(*role);
   counts(*role);

@@ -260,6 +260,7 @@ const LiveClaim& Machine::grant(RoleState& role, const LaneEntry& entry, bool fr
   life.tokens = life.cost = 0;
   life.reserved = std::move(reserved);
   life.version = std::string(ask.version);
+  if (!ask.version.empty()) role.version = ask.version;
   life.invocation_written = false;
   put_life(entry.key, life);
   shift(role, MessageState::ready, MessageState::claimed);
@@ -281,7 +282,8 @@ void Machine::write_claims(ClientId client, const ClaimOutcome& outcome, ReplyWr
       damage("the payload of a claimed message");
     char id[id_bytes];
     write_id(claim->key, id);
-    writer.map(9);
+    const uint64_t deployed = role->record.deployed;
+    writer.map(deployed == 0 ? 9 : 10);
     writer.bulk("id");
     writer.bulk({id, id_bytes});
     writer.bulk("role");
@@ -296,6 +298,10 @@ void Machine::write_claims(ClientId client, const ClaimOutcome& outcome, ReplyWr
     writer.integer(wall_of_lease(life.deadline_ms));
     writer.bulk("priority");
     writer.integer(life.priority);
+    if (deployed != 0) {
+      writer.bulk("deployed");
+      writer.integer(static_cast<int64_t>(deployed));
+    }
     writer.bulk("payload");
     writer.bulk(home.blob_bytes != 0 ? blob : home.payload);
     writer.bulk("headers");

@@ -122,6 +122,15 @@ inline std::string invocation(const BirthKey& key, uint32_t delivery) {
   return out;
 }
 
+// deploy: role (4) version (8), and one byte more for its prompt
+inline std::string deploy(uint32_t role, uint64_t version) {
+  std::string out;
+  append_be(out, role, 4);
+  append_be(out, version, 8);
+  return out;
+}
+inline std::string deploy_prompt(uint32_t role, uint64_t version) { return deploy(role, version) + 'p'; }
+
 // The smallest key greater than every key that begins with `prefix`; empty: the end of the table.
 inline std::string after_prefix(std::string prefix) {
   while (!prefix.empty()) {

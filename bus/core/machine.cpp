@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "bus/core/deploy.h"
 #include "bus/core/desk.h"
 
 namespace pawl::core {
@@ -249,6 +250,7 @@ Batch Machine::seal() {
     role->counts_dirty = false;
     role->sealed = role->counts;
     role->sealed_record = role->record;
+    role->sealed_version = role->version;
   }
   if (!sealed_freeze_.same_as(freeze_)) sealed_freeze_ = freeze_;
   sealed_roles_ = std::move(dirty_roles_);
@@ -284,6 +286,7 @@ void Machine::committed() {
   for (RoleState* role : sealed_roles_) {
     role->committed = role->sealed;
     role->committed_record = role->sealed_record;
+    role->committed_version = role->sealed_version;
     const auto shown = shown_names_.find(role->record.name);
     if (!role->sealed_record.dropped) {
       shown_names_[role->record.name] = role;
@@ -405,6 +408,12 @@ Applied Machine::dispatch(const Caller& caller, const Operation& operation, Outb
     Applied operator()(const op::DaemonInfo&) const { return guards(); }
     Applied operator()(const op::DaemonForget&) const { return guards(); }
     Applied operator()(const op::Reap& o) const { return m.apply_reap(caller, o, writer()), done(); }
+    Applied operator()(const op::DeploySet& o) const { return Deployments(m).set(caller, o, outbox); }
+    Applied operator()(const op::DeployRollback& o) const {
+      return Deployments(m).roll_back(caller, o, outbox);
+    }
+    Applied operator()(const op::DeployList& o) const { return Deployments(m).list(o, writer()); }
+    Applied operator()(const op::DeployGet& o) const { return Deployments(m).get(o, writer()); }
     Applied guards() const { return m.gate_.command(operation, caller, *m.desk_, writer()), done(); }
   };
   return std::visit(Visitor{*this, caller, operation, outbox}, operation);

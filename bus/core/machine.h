@@ -8,6 +8,7 @@
 //   timers.cpp    clocks, due rows, lapses, retention waits.cpp   parked commands, events
 //   freeze.cpp    the kill switch                     desk.cpp    what guards are offered
 //   reap.cpp      claims of a process that is gone    chronicle.cpp the chronicle
+//   deploy.cpp    versions of what a role runs
 #pragma once
 
 #include <algorithm>
@@ -50,6 +51,9 @@ struct RoleState {
   RoleCounts committed;  // what status reads show
   RoleRecord sealed_record;
   RoleRecord committed_record;
+  std::string version;  // that the newest claim said it is run with; "": none did since the start
+  std::string sealed_version;
+  std::string committed_version;
   bool counts_dirty = false;
   std::array<Lane, 10> home;  // by 9 - priority
   std::array<Lane, 10> back;
@@ -296,6 +300,9 @@ class Machine {
   // False, and nothing written, when there is nothing to tell.
   bool write_events(const EventsAsk& ask, bool even_if_empty, ClientId client, Outbox& outbox);
   void serve_events(Outbox& outbox);
+  // ---- deploy.cpp
+  class Deployments;
+  void note_version(LifeRecord& life, std::string_view version);
 
   // ---- reap.cpp
   void load_reaps();

@@ -277,6 +277,26 @@ struct Reap {
   Text boot;
 };
 
+// Versions of what a role runs: a command, a prompt or both, in the place of what its runners' files say.
+struct DeploySet {
+  Text role;
+  std::vector<Text> command;   // an argument vector; empty: as it is
+  std::optional<Text> prompt;  // bytes; nothing: as it is
+  Text reason;
+};
+struct DeployRollback {
+  Text role;
+  std::optional<uint64_t> to;  // 0: the files' own; nothing: what ran before the present one
+  Text reason;
+};
+struct DeployList {
+  Text role;
+};
+struct DeployGet {
+  Text role;
+  std::optional<uint64_t> version;  // nothing: the present one
+};
+
 // Not on the wire. The server's: claims of a reply that could not be delivered.
 struct Unclaim {
   std::vector<std::pair<std::string_view, std::string_view>> items;  // id, token
@@ -293,6 +313,7 @@ using Operation =
                  op::DeadCount, op::DeadGroups, op::DeadReplay, op::DeadEdit, op::DeadDrop, op::Explain,
                  op::Events, op::Info, op::Unclaim, op::KillSet, op::KillClear, op::KillStatus, op::KillFiles,
                  op::QuotaSet, op::QuotaGet, op::QuotaDrop, op::GuardList, op::SetGuardMode, op::Beat,
-                 op::Daemons, op::DaemonInfo, op::DaemonForget, op::Reap>;
+                 op::Daemons, op::DaemonInfo, op::DaemonForget, op::Reap, op::DeploySet, op::DeployRollback,
+                 op::DeployList, op::DeployGet>;
 
 }  // namespace pawl::core

@@ -203,6 +203,11 @@ void Machine::write_role(RoleState& role, ReplyWriter& writer) {
   const RoleRecord& record = role.committed_record;
   fields.number("paused", record.paused ? 1 : 0);
   if (record.paused) fields.text("pause_reason", record.pause_reason);
+  if (record.deployed != 0) {
+    fields.number("deployed", static_cast<int64_t>(record.deployed));
+    fields.text("deployed_hash", fingerprint_text(record.deployed_hash));
+  }
+  if (!role.committed_version.empty()) fields.text("version", role.committed_version);
   const RoleCounts before = role.history.empty() ? RoleCounts{} : role.history.front();
   const auto rate = [](uint64_t a, uint64_t b) { return static_cast<int64_t>(a >= b ? a - b : 0); };
   const bool known = !role.history.empty();

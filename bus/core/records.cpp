@@ -41,11 +41,30 @@ void serialize(Archive& ar, HeadRecord& r, uint8_t) {
 }
 
 template <typename Archive>
-void serialize(Archive& ar, RoleRecord& r, uint8_t) {
+void serialize(Archive& ar, RoleRecord& r, uint8_t version) {
   ar(r.name);
   flag(ar, r.paused);
   flag(ar, r.dropped);
   ar(r.pause_reason, r.paused_at_ms);
+  if (version >= 2) ar(r.deployed, r.deployed_hash);
+}
+
+template <typename Archive>
+void serialize(Archive& ar, DeployRecord& r, uint8_t) {
+  ar(r.number, r.hash, r.command);
+  flag(ar, r.has_prompt);
+  ar(r.prompt_bytes, r.before, r.at_ms, r.by, r.reason);
+}
+
+template <typename Archive>
+void serialize(Archive& ar, DeployLine& r) {
+  ar(r.version, r.before);
+  flag(ar, r.fresh);
+  ar(r.at_ms, r.by, r.reason);
+}
+template <typename Archive>
+void serialize(Archive& ar, DeployLog& r, uint8_t) {
+  ar(r.next, r.kept, r.lines);
 }
 
 template <typename Archive>
@@ -221,6 +240,8 @@ PAWL_RECORD(ChronicleEnds);
 PAWL_RECORD(EndedRecord);
 PAWL_RECORD(ClaimedRecord);
 PAWL_RECORD(FreezeRecord);
+PAWL_RECORD(DeployRecord);
+PAWL_RECORD(DeployLog);
 #undef PAWL_RECORD
 
 uint64_t HomeRecord::bytes() const {

@@ -47,12 +47,45 @@ struct HeadRecord {
 };
 
 struct RoleRecord {
-  static constexpr uint8_t version_now = 1;
+  static constexpr uint8_t version_now = 2;
   std::string name;
   bool paused = false;
   bool dropped = false;  // the name is free again; the number lives on until nothing refers to it
   std::string pause_reason;
   int64_t paused_at_ms = 0;  // wall
+  // The version that runs; 0: what the runners' files say. Since version 2.
+  uint64_t deployed = 0;
+  uint64_t deployed_hash = 0;
+};
+
+// A deployed version of a role, its prompt left out.
+struct DeployRecord {
+  static constexpr uint8_t version_now = 1;
+  uint64_t number = 0;               // counted from 1, never reused in a role
+  uint64_t hash = 0;                 // over command and prompt
+  std::vector<std::string> command;  // empty: what the file says
+  bool has_prompt = false;           // false: likewise
+  uint64_t prompt_bytes = 0;
+  uint64_t before = 0;  // what ran when it was deployed
+  int64_t at_ms = 0;    // wall
+  std::string by;
+  std::string reason;
+};
+
+// Each change of what a role runs, oldest first, and the versions that are kept.
+struct DeployLine {
+  uint64_t version = 0;  // runs from here on; 0: what the file says
+  uint64_t before = 0;   // ran until here
+  bool fresh = false;    // deployed just then; else gone back to
+  int64_t at_ms = 0;     // wall
+  std::string by;
+  std::string reason;
+};
+struct DeployLog {
+  static constexpr uint8_t version_now = 1;
+  uint64_t next = 1;
+  std::vector<uint64_t> kept;  // ascending
+  std::vector<DeployLine> lines;
 };
 
 struct RoleCounts {

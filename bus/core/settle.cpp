@@ -17,12 +17,16 @@ std::string cut_text(std::string_view text, size_t max) {
   return std::string(text.substr(0, end));
 }
 
-// Who runs it knows best what with: the claim may have been asked for before that changed.
-void note_version(LifeRecord& life, std::string_view version) {
-  if (!version.empty()) life.version = std::string(version);
-}
-
 }  // namespace
+
+// Who runs it knows best what with: the claim may have been asked for before that changed.
+void Machine::note_version(LifeRecord& life, std::string_view version) {
+  if (version.empty() || life.version == version) return;
+  life.version = std::string(version);
+  RoleState& role = role_by_number(life.role);
+  role.version = life.version;
+  counts(role);
+}
 
 LiveClaim* Machine::find_claim(std::string_view id, std::string_view token) {
   const auto key = decode_id(id);

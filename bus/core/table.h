@@ -31,12 +31,14 @@ enum class Table : uint8_t {
   invocation = 17,  // birth key, delivery → InvocationRecord
   chronicle = 18,   // event number → EventRecord
   guard = 19,       // a guard's name, a slash, its own key → its own row
+  deploy = 20,      // role → DeployLog; role, version → DeployRecord; with a mark behind it its prompt
 };
-constexpr size_t table_count = 20;
+constexpr size_t table_count = 21;
 
 constexpr std::array<std::string_view, table_count> table_names = {
-    "meta",     "role",  "count", "mark",   "daemon",  "home",  "life", "blob",       "back",      "due_bus",
-    "due_wall", "group", "head",  "unique", "claimed", "ended", "dead", "invocation", "chronicle", "guard"};
+    "meta",    "role",  "count",   "mark",       "daemon",    "home",  "life",
+    "blob",    "back",  "due_bus", "due_wall",   "group",     "head",  "unique",
+    "claimed", "ended", "dead",    "invocation", "chronicle", "guard", "deploy"};
 
 constexpr std::string_view table_name(Table table) { return table_names[static_cast<size_t>(table)]; }
 

@@ -48,6 +48,12 @@ Decoded decode_quota_drop(const Command& command, Args args);
 Decoded decode_guard_list(const Command& command, Args args);
 Decoded decode_guard_mode(const Command& command, Args args);
 
+Decoded decode_deploy_set(const Command& command, Args args);
+Decoded decode_deploy_rollback(const Command& command, Args args);
+Decoded decode_deploy_drop(const Command& command, Args args);
+Decoded decode_deploy_list(const Command& command, Args args);
+Decoded decode_deploy_get(const Command& command, Args args);
+
 Decoded decode_beat(const Command& command, Args args);
 Decoded decode_daemons(const Command& command, Args args);
 Decoded decode_daemon(const Command& command, Args args);

@@ -31,6 +31,7 @@ constexpr Family family_of(core::Table table) {
     case core::Table::mark:
     case core::Table::daemon:
     case core::Table::guard:
+    case core::Table::deploy:
       return Family::meta;
     case core::Table::home:
       return Family::home;

@@ -51,7 +51,9 @@ HeadRecord make_head() {
   return head;
 }
 
-RoleRecord make_role() { return {"research", true, true, "too hot", 1'700'000'000'001}; }
+RoleRecord make_role() { return {"research", true, true, "too hot", 1'700'000'000'001, 3, 0xfeed}; }
+DeployRecord make_deploy() { return {3, 0xfeed, {"./a", "--fast"}, true, 4, 2, 5, "ops", "why"}; }
+DeployLog make_deploy_log() { return {4, {1, 3}, {{1, 0, true, 6, "ops", "why"}, {3, 1, false, 7, "", ""}}}; }
 
 RoleCounts make_counts() {
   RoleCounts counts;
@@ -149,8 +151,13 @@ std::vector<Specimen> specimens() {
   return {
       {"head", "010280c0a8ca9a3a80a0abfef962ac020506020708ffffffffffffffffff011201140b030c0d0e03",
        encode(make_head()), decodes<HeadRecord>},
-      {"role", "01087265736561726368010107746f6f20686f7482a0abfef962", encode(make_role()),
+      {"role", "01087265736561726368010107746f6f20686f7482a0abfef962", "", decodes<RoleRecord>},
+      {"role 2", "02087265736561726368010107746f6f20686f7482a0abfef96203edfd03", encode(make_role()),
        decodes<RoleRecord>},
+      {"deploy", "0103edfd0302032e2f61062d2d666173740104020a036f707303776879", encode(make_deploy()),
+       decodes<DeployRecord>},
+      {"deploy log", "0104020103020100010c036f7073037768790301000e0000", encode(make_deploy_log()),
+       decodes<DeployLog>},
       {"counts", "010064c801ac029003f403d8040102030405060708ffffffffffffffffff01", "", decodes<RoleCounts>},
       {"counts 2", "020064c801ac029003f403d8040102030405060708ffffffffffffffffff0109", encode(make_counts()),
        decodes<RoleCounts>},
@@ -209,6 +216,8 @@ TEST_CASE("every record reads back as it was written") {
   same(make_event());
   same(make_ended());
   same(make_claimed());
+  same(make_deploy());
+  same(make_deploy_log());
   same(HeadRecord{});
   same(HomeRecord{});
   same(LifeRecord{});

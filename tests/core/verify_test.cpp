@@ -59,6 +59,11 @@ class Fixture {
       const auto [id, token] = claim();
       settle(key, id, token);
     }
+    op::DeploySet version;
+    version.role = "r";
+    version.command = {"./a"};
+    version.prompt = "think";
+    bus_->apply(1, version, outbox_);
     bus_->tick(outbox_);
     const Batch batch = bus_->seal();
     REQUIRE(store.write(batch).ok());
@@ -185,6 +190,9 @@ TEST_CASE("a row that is missing is reported") {
       {"dead", [](Fixture& f) { f.plant(Table::dead, f.only_key(Table::dead), {}); }},
       {"chronicle", [](Fixture& f) { f.plant(Table::chronicle, f.only_key(Table::chronicle), {}); }},
       {"ends of the chronicle", [](Fixture& f) { f.plant(Table::meta, "chronicle", {}); }},
+      {"versions of a role", [](Fixture& f) { f.plant(Table::deploy, keys::role(1), {}); }},
+      {"a version", [](Fixture& f) { f.plant(Table::deploy, keys::deploy(1, 1), {}); }},
+      {"prompt of a version", [](Fixture& f) { f.plant(Table::deploy, keys::deploy_prompt(1, 1), {}); }},
   });
 }
 
@@ -194,6 +202,13 @@ TEST_CASE("a row that nothing refers to is reported") {
   check_each({
       {"count", [](Fixture& f) { f.plant(Table::count, keys::role(9), encode(RoleCounts{})); }},
       {"mark", [](Fixture& f) { f.plant(Table::mark, keys::lane(9, 0), std::string(8, '\0')); }},
+      {"versions of no role", [](Fixture& f) { f.plant(Table::deploy, keys::role(9), encode(DeployLog{})); }},
+      {"a version that is not kept",
+       [](Fixture& f) { f.plant(Table::deploy, keys::deploy(1, 2), encode(DeployRecord{})); }},
+      {"a version that runs and is not kept",
+       [](Fixture& f) {
+         f.change<RoleRecord>(Table::role, keys::role(1), [](RoleRecord& r) { r.deployed = 7; });
+       }},
       {"mark of a parked lane",
        [](Fixture& f) { f.plant(Table::mark, keys::lane(1, 1), std::string(8, '\0')); }},
       {"home of no role",

@@ -193,5 +193,21 @@ TEST_CASE("freeze: jobs that write wait, those that read go on") {
                 core::tiny_windows()) == "");
 }
 
+TEST_CASE("freeze: what a role runs can be taken back under a hard one") {
+  CHECK(guarded(R"(
+    deploy r command=./a   | version=1
+    push r x               | m1
+    killhard fire          | freeze=hard
+    deploy r command=./b   | version=2
+    rollback r             | version=1
+    versions r             | current=1
+    deployed r             | version=1
+    rollback r to=0        | version=0
+    claim d r              | !FROZEN
+    clearhard over         | freeze=none
+    claim d r              | m1
+  )") == "");
+}
+
 }  // namespace
 }  // namespace pawl::guards

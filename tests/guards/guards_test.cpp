@@ -353,6 +353,10 @@ TEST_CASE("freeze: what each scope stops") {
       {"GUARD MODE", op::SetGuardMode{}, no_freeze},
       {"PAUSE", op::Pause{}, no_freeze},
       {"RESUME", op::Resume{}, no_freeze},
+      {"DEPLOY SET", op::DeploySet{}, no_freeze},
+      {"DEPLOY ROLLBACK", op::DeployRollback{}, no_freeze},
+      {"DEPLOY LIST", op::DeployList{}, no_freeze},
+      {"DEPLOY GET", op::DeployGet{}, no_freeze},
       {"EVENTS", op::Events{}, no_freeze},
   };
   const KillSwitch guard;

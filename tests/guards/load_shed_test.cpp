@@ -294,6 +294,10 @@ TEST_CASE("shed: what a full disk stops") {
       {"DAEMON", op::DaemonInfo{}, never},
       {"DAEMON FORGET", op::DaemonForget{}, never},
       {"REAP", op::Reap{}, never},
+      {"DEPLOY SET", op::DeploySet{}, never},
+      {"DEPLOY ROLLBACK", op::DeployRollback{}, never},
+      {"DEPLOY LIST", op::DeployList{}, never},
+      {"DEPLOY GET", op::DeployGet{}, never},
       {"a claim whose reply was lost", op::Unclaim{}, never},
   };
   // Every operation but the transaction, of which the chain asks item by item; two stand here twice.

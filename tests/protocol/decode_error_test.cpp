@@ -31,6 +31,38 @@ const std::string classes =
 
 }  // namespace
 
+TEST_CASE("deploy: what makes no version") {
+  const std::string usage = "DEPLOY SET role [COMMAND n word [word ...]] [PROMPT bytes] [REASON text]";
+  const std::string arity = "ERR wrong number of arguments for 'deploy set'; usage: " + usage;
+  check({
+      {"DEPLOY SET r", arity},
+      {"DEPLOY SET r COMMAND", arity},
+      {"DEPLOY SET r PROMPT x REASON", arity},
+      {"DEPLOY SET r PROMPT x COMMAND", arity},
+      {"DEPLOY SET r REASON why", "BADARG DEPLOY SET needs COMMAND, PROMPT or both; usage: " + usage},
+      {"DEPLOY SET r/x PROMPT x", "BADARG a role is 1 to 128 of A-Z a-z 0-9 . _ : -, not 'r/x'"},
+      {"DEPLOY SET r COMMAND 0 x", "BADARG COMMAND is a number of words from 1 to 256, not '0'"},
+      {"DEPLOY SET r COMMAND 257 x", "BADARG COMMAND is a number of words from 1 to 256, not '257'"},
+      {"DEPLOY SET r COMMAND ./a --fast", "BADARG COMMAND is a number of words from 1 to 256, not './a'"},
+      {"DEPLOY SET r COMMAND 3 a b", "BADARG COMMAND 3 takes 3 words; there are only 2"},
+      {"DEPLOY SET r COMMAND 1 a COMMAND 1 a", "BADARG COMMAND is given twice"},
+      {"DEPLOY SET r PROMPT a PROMPT b", "BADARG PROMPT is given twice"},
+      {"DEPLOY SET r PROMPT a REASON b REASON c", "BADARG REASON is given twice"},
+      {"DEPLOY SET r COMMAND 1 a b c", "BADARG unknown option 'b'; DEPLOY SET takes COMMAND, PROMPT, REASON"},
+      {"DEPLOY SET r COMAND 1 a", "BADARG unknown option 'COMAND'; did you mean COMMAND?"},
+      {"DEPLOY SET r COMMAND 1 " + std::string(65'537, 'x'),
+       "TOOBIG a COMMAND has at most 65536 bytes, not 65537"},
+      {"DEPLOY SET r PROMPT a REASON " + std::string(1025, 'x'),
+       "TOOBIG the reason has at most 1024 bytes, not 1025"},
+      {"DEPLOY ROLLBACK r TO x", "BADARG a version is a whole number from 0 to 9007199254740992, not 'x'"},
+      {"DEPLOY ROLLBACK r TO -1", "BADARG a version is a whole number from 0 to 9007199254740992, not '-1'"},
+      {"DEPLOY ROLLBACK r 1", "BADARG unknown option '1'; DEPLOY ROLLBACK takes TO, REASON"},
+      {"DEPLOY GET r 0", "BADARG a version is a whole number from 1 to 9007199254740992, not '0'"},
+      {"DEPLOY LIST", "ERR wrong number of arguments for 'deploy list'; usage: DEPLOY LIST role"},
+      {"DEPLOY DROP r TO 1", "BADARG unknown option 'TO'; DEPLOY DROP takes REASON"},
+  });
+}
+
 TEST_CASE("unknown verbs and wrong arity") {
   check({
       {"PUHS r p", "ERR unknown command 'PUHS'; did you mean PUSH?"},

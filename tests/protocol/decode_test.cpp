@@ -154,6 +154,32 @@ TEST_CASE("roles, also one named drop") {
   CHECK(pause.operation<op::Pause>()->reason == "a reason");
 }
 
+TEST_CASE("deploy: the parts of a version in any order, words as they are") {
+  const Words set(
+      {"deploy", "set", "r", "prompt", "PROMPT", "command", "3", "sh", "", "REASON", "reason", "why"});
+  const auto* version = set.operation<op::DeploySet>();
+  REQUIRE(version != nullptr);
+  CHECK(version->command == std::vector<std::string_view>{"sh", "", "REASON"});
+  CHECK(version->prompt == "PROMPT");
+  CHECK(version->reason == "why");
+  const Words half("DEPLOY SET r COMMAND 1 ./a");
+  REQUIRE(half.operation<op::DeploySet>() != nullptr);
+  CHECK(!half.operation<op::DeploySet>()->prompt);
+  CHECK(Words({"DEPLOY", "SET", "r", "COMMAND", "1", std::string("a\0b", 3)}).error() ==
+        "BADARG a word of a COMMAND cannot have a zero byte in it");
+  CHECK(Words({"DEPLOY", "SET", "r", "COMMAND", "2", "", "x"}).error() ==
+        "BADARG the first word of a COMMAND is a program; it is empty");
+  CHECK(Words({"DEPLOY", "SET", "r", "PROMPT", ""}).error() ==
+        "BADARG the PROMPT is empty; DEPLOY DROP goes back to what the file says");
+  const auto rollback = [](const char* line) { return *Words(line).operation<op::DeployRollback>(); };
+  CHECK(!rollback("DEPLOY ROLLBACK r").to);
+  CHECK(rollback("DEPLOY ROLLBACK r REASON x TO 4").to == 4);
+  CHECK(rollback("DEPLOY DROP r REASON x").to == 0);
+  CHECK(Words("DEPLOY LIST r").operation<op::DeployList>() != nullptr);
+  CHECK(!Words("DEPLOY GET r").operation<op::DeployGet>()->version);
+  CHECK(Words("DEPLOY GET r 7").operation<op::DeployGet>()->version == 7);
+}
+
 TEST_CASE("reading") {
   CHECK(Words("GET a").operation<op::Get>() != nullptr);
   CHECK(Words("EXPLAIN a").operation<op::Explain>() != nullptr);

@@ -16,6 +16,9 @@
 // kill scope=claims for=1000 why, killhard why, clear why, clearhard why, killstatus; files soft hard (the
 // flag files, as the server sees them; "files" alone: none is there).
 //
+// deploy r command=./a,--fast prompt=text why=reason; rollback r [to=1] [why=…]; deployed r [version=1] (what
+// DEPLOY GET answers), versions r.
+//
 // beat svc boot=b1 interval=1000 roles=r needs=slack errors=3 state=stopping; daemon svc, daemons, forget
 // svc; reap svc b1.
 //

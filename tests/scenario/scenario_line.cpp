@@ -373,6 +373,25 @@ std::optional<Operation> make_operation(const ScenarioLine& line, ScenarioNames&
   if (verb == "drop") return op::RoleDrop{arg(line, 0)};
   if (verb == "pause") return op::Pause{arg(line, 0), arg(line, 1)};
   if (verb == "resume") return op::Resume{arg(line, 0)};
+  if (verb == "deploy") {
+    op::DeploySet set;
+    set.role = arg(line, 0);
+    if (const auto command = line.word("command")) set.command = names_in(*command);
+    set.prompt = line.word("prompt");
+    set.reason = line.word("why").value_or("");
+    return set;
+  }
+  if (verb == "rollback") {
+    const auto to = line.number_of("to");
+    return op::DeployRollback{arg(line, 0), to ? std::optional(static_cast<uint64_t>(*to)) : std::nullopt,
+                              line.word("why").value_or("")};
+  }
+  if (verb == "deployed") {
+    const auto version = line.number_of("version");
+    return op::DeployGet{arg(line, 0),
+                         version ? std::optional(static_cast<uint64_t>(*version)) : std::nullopt};
+  }
+  if (verb == "versions") return op::DeployList{arg(line, 0)};
   if (verb == "explain") return op::Explain{names.id(line.args.at(0))};
   if (verb == "events") {
     op::Events events;

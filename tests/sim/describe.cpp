@@ -204,6 +204,19 @@ struct Describer {
     return Line("DAEMON FORGET").word(o.daemon).done();
   }
   std::string operator()(const op::Reap& o) const { return Line("REAP").word(o.daemon).word(o.boot).done(); }
+  std::string operator()(const op::DeploySet& o) const {
+    Line line("DEPLOY SET");
+    line.word(o.role).number("COMMAND", static_cast<int64_t>(o.command.size()));
+    for (const std::string_view word : o.command) line.word(word);
+    return line
+        .option("PROMPT", o.prompt ? std::optional(std::to_string(o.prompt->size()) + "b") : std::nullopt)
+        .done();
+  }
+  std::string operator()(const op::DeployRollback& o) const {
+    return Line("DEPLOY ROLLBACK").word(o.role).option("TO", o.to).done();
+  }
+  std::string operator()(const op::DeployList& o) const { return Line("DEPLOY LIST").word(o.role).done(); }
+  std::string operator()(const op::DeployGet& o) const { return Line("DEPLOY GET").word(o.role).done(); }
   std::string operator()(const op::SetGuardMode& o) const {
     return Line("GUARD MODE").word(o.name).word(core::guard_mode_names[static_cast<size_t>(o.mode)]).done();
   }
