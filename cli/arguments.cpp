@@ -247,12 +247,15 @@ std::optional<std::string> check_values(
 std::optional<std::string> check_words(const CommandSpec& command, const Arguments& arguments) {
   const size_t count = arguments.words.size();
   const std::string usage = "pawl " + std::string(command.name) + " " + std::string(command.words) +
-                            (command.runs_command ? " -- CMD…" : "");
+                            (!command.runs_command      ? ""
+                             : command.command_optional ? " [-- CMD…]"
+                                                        : " -- CMD…");
   if (count < command.words_min) return "too few arguments; usage: " + usage;
   if (count > command.words_max) {
     return "too many arguments from '" + arguments.words[command.words_max] + "' on; usage: " + usage;
   }
-  if (command.runs_command && arguments.rest.empty()) return "the command is missing; usage: " + usage;
+  const bool missing = command.runs_command && !command.command_optional && arguments.rest.empty();
+  if (missing) return "the command is missing; usage: " + usage;
   return std::nullopt;
 }
 

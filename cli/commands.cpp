@@ -42,6 +42,18 @@ constexpr std::array<OptionSpec, 3> units_options = {{
     {"config", file, "FILE", "default pawl.toml"},
 }};
 
+constexpr std::array<OptionSpec, 4> deploy_options = {{
+    {"reason", text, "TEXT", "why; must be given, but for --dry-run"},
+    {"prompt", file, "FILE|-", "the new prompt"},
+    {"command", text, "JSON", "the new command as a JSON array of words, instead of -- CMD…"},
+    {"dry-run", flag, "", "only show what would change"},
+}};
+
+constexpr std::array<OptionSpec, 2> rollback_options = {{
+    {"reason", text, "TEXT", "why; must be given"},
+    {"to", number, "VERSION", "that one instead of what ran before; 0: what pawl.toml says"},
+}};
+
 constexpr std::array<OptionSpec, 11> push_options = {{
     {"priority", priority, "0-9", "9 is the most urgent; default 5"},
     {"delay", duration, "D", "not before this long from now"},
@@ -234,7 +246,7 @@ constexpr std::array<OptionSpec, 1> verify_options = {{
     {"data", folder, "DIR", "check the files of a bus that does not run"},
 }};
 
-constexpr std::array<CommandSpec, 49> table = {{
+constexpr std::array<CommandSpec, 52> table = {{
     {"serve", "", 0, 0, "run the bus", serve_options},
     {"up", "", 0, 0, "start bus, runner and daemons of pawl.toml, and keep them alive", up_options},
     {"push", "ROLE [PAYLOAD|-|@FILE]", 1, 2, "give work to a role; prints the id", push_options},
@@ -287,6 +299,17 @@ constexpr std::array<CommandSpec, 49> table = {{
     {"ops restart", "NAME", 1, 1, "end a daemon and wait until a fresh one is ready", launcher_options},
     {"ops relaunch", "NAME", 1, 1, "the same for one that was given up; its restarts count anew",
      launcher_options},
+    {"ops deploy",
+     "ROLE",
+     1,
+     1,
+     "give a role another command or prompt, kept in the bus as a version",
+     deploy_options,
+     true,
+     {},
+     true},
+    {"ops rollback", "ROLE", 1, 1, "back to the version that ran before", rollback_options},
+    {"ops versions", "ROLE [VERSION]", 1, 2, "what was deployed, by whom, when and why", {}},
     {"ops units", "", 0, 0, "print a unit file that runs pawl up", units_options},
     {"verify", "", 0, 0, "prove that the store is whole", verify_options},
     {"passwd", "", 0, 0, "hash a password, read from stdin, for [user.NAME] of pawl.toml", {}},

@@ -49,6 +49,7 @@ struct CommandSpec {
   std::span<const OptionSpec> options;
   bool runs_command = false;      // "-- CMD…" at the end
   std::string_view choices = {};  // of the first word, space separated, for completion
+  bool command_optional = false;  // with runs_command: "-- CMD…" may be missing
 };
 
 std::span<const CommandSpec> command_table();

@@ -86,9 +86,12 @@ Result<std::string> edited(const std::string& before) {
   return after;
 }
 
-void print_difference(Output* out, const std::string& before, const std::string& after) {
+}  // namespace
+
+void print_difference(Output* out, std::string_view what, const std::string& before,
+                      const std::string& after) {
   if (!is_utf8(before) || !is_utf8(after)) {
-    out->line("payload of " + format_count(static_cast<int64_t>(before.size())) +
+    out->line(std::string(what) + " of " + format_count(static_cast<int64_t>(before.size())) +
               " bytes replaced by one of " + format_count(static_cast<int64_t>(after.size())) + " bytes");
     return;
   }
@@ -97,8 +100,6 @@ void print_difference(Output* out, const std::string& before, const std::string&
     out->line(out->paint(color, std::string(1, line.mark) + " " + printable(line.text)));
   }
 }
-
-}  // namespace
 
 int run_dead_edit(Session* session) {
   const Arguments& arguments = session->arguments;
@@ -122,7 +123,7 @@ int run_dead_edit(Session* session) {
     document.set("after", *after);
     session->out.document(document);
   } else {
-    print_difference(&session->out, before, *after);
+    print_difference(&session->out, "payload", before, *after);
     session->out.talk("back to work with: pawl dead replay " + id);
   }
   return exit_ok;

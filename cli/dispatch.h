@@ -74,6 +74,10 @@ int run_completion(Session* session);
 
 // ops.cpp
 int run_ops_reload(Session* session);
+// deploy.cpp
+int run_ops_deploy(Session* session);
+int run_ops_rollback(Session* session);
+int run_ops_versions(Session* session);
 // up.cpp, up_ops.cpp
 int run_up(Session* session);
 int run_ops_list(Session* session);
@@ -97,6 +101,9 @@ std::string quota_window(const Json& quota);
 void print_invocations(Session* session, const Json& message);
 // A whole message for people: its fields, then payload, headers and invocations.
 void print_message(Session* session, const Json& message);
+// What changed between two texts, line by line; `what` they are, for those that are no text.
+void print_difference(Output* out, std::string_view what, const std::string& before,
+                      const std::string& after);
 // `DEAD …` filters out of the options; appended to a command.
 void append_dead_filters(const Arguments& arguments, client::Command* command);
 bool has_dead_filters(const Arguments& arguments);

@@ -61,7 +61,7 @@ std::string help_text(const CommandSpec& command) {
   std::string text = "usage: pawl " + std::string(command.name);
   if (!command.words.empty()) text += " " + std::string(command.words);
   text += " [options]";
-  if (command.runs_command) text += " -- CMD…";
+  if (command.runs_command) text += command.command_optional ? " [-- CMD…]" : " -- CMD…";
   text += "\n\n" + std::string(command.help) + "\n";
   if (!command.options.empty()) text += "\nOptions:\n" + option_lines(command.options);
   text += "\nOptions of every command:\n" + option_lines(global_options());

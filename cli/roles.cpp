@@ -1,4 +1,6 @@
 // roles, pause, resume.
+#include <algorithm>
+
 #include "cli/dispatch.h"
 #include "cli/shapes.h"
 #include "cli/values.h"
@@ -37,6 +39,23 @@ std::string held_by(const Json& role) {
   return text;
 }
 
+// The version that runs: what was deployed, else what the newest claim said. "3:9f86d081", and what claims
+// say where that is another one; "9f86d081" for a file's own.
+std::string version_cell(const Json& role) {
+  constexpr size_t hash_digits = 8;
+  const std::string deployed = cell_of(role, "deployed");
+  const std::string newest = cell_of(role, "version");
+  const size_t first = newest.find(':');
+  // NUMBER:HASH:REST of a deployed one, and one part of a file's.
+  const std::string newest_number = first == std::string::npos ? "" : newest.substr(0, first);
+  const std::string newest_hash =
+      newest.substr(first == std::string::npos ? 0 : first + 1).substr(0, hash_digits);
+  const std::string newest_text = newest_number + (newest_number.empty() ? "" : ":") + newest_hash;
+  if (deployed.empty()) return newest_text;
+  const std::string text = deployed + ":" + cell_of(role, "deployed_hash").substr(0, hash_digits);
+  return newest.empty() || newest_text == text ? text : text + " (claims: " + newest_text + ")";
+}
+
 }  // namespace
 
 std::string count_cell(const Json& map, std::string_view name) {
@@ -47,6 +66,13 @@ std::string count_cell(const Json& map, std::string_view name) {
 
 void print_roles(Session* session, const Json::Array& roles) {
   if (roles.empty()) return session->out.line("no roles yet; pawl push ROLE PAYLOAD makes one");
+  std::vector<std::string> headers = {"role",    ">ready",  ">scheduled", ">claimed",
+                                      ">done",   ">dead",   ">cancelled", ">expired",
+                                      ">oldest", ">in/min", ">done/min",  ">failed/min"};
+  const bool versions =
+      std::any_of(roles.begin(), roles.end(), [](const Json& role) { return !version_cell(role).empty(); });
+  if (versions) headers.emplace_back("version");
+  headers.emplace_back("");
   std::vector<std::vector<std::string>> rows;
   for (const Json& role : roles) {
     const Json* oldest = role.field("oldest_ms");
@@ -55,12 +81,11 @@ void print_roles(Session* session, const Json::Array& roles) {
                     count_cell(role, "cancelled"), count_cell(role, "expired"),
                     oldest && oldest->as_int() && *oldest->as_int() > 0 ? format_span(*oldest->as_int()) : "",
                     rate_cell(role, "pushed_per_minute"), rate_cell(role, "done_per_minute"),
-                    rate_cell(role, "failed_per_minute"), held_by(role)});
+                    rate_cell(role, "failed_per_minute")});
+    if (versions) rows.back().push_back(version_cell(role));
+    rows.back().push_back(held_by(role));
   }
-  print_table(&session->out,
-              {"role", ">ready", ">scheduled", ">claimed", ">done", ">dead", ">cancelled", ">expired",
-               ">oldest", ">in/min", ">done/min", ">failed/min", ""},
-              rows);
+  print_table(&session->out, headers, rows);
 }
 
 int run_roles(Session* session) {

@@ -25,7 +25,10 @@ AgentRunner::AgentRunner(RunnerOptions options, WorkPlace place, RoleRegistry* r
       registry_(registry),
       voice_(voice),
       heartbeat_(options_.name, options_.boot, options_.heartbeat_ms),
-      loop_(work_options(options_), std::move(place), voice, signal_fd, this, spool) {
+      loop_(work_options(options_), std::move(place), voice, signal_fd, this, spool),
+      deployed_([this](const std::string& role, std::optional<DeployedVersion> version) {
+        on_deployed(role, std::move(version));
+      }) {
   apply();
 }
 
@@ -65,6 +68,42 @@ void AgentRunner::apply() {
   heartbeat_.describe(names, needs);
 }
 
+std::vector<std::string> AgentRunner::role_names() const {
+  std::vector<std::string> names;
+  for (const auto& [name, role] : registry_->roles()) names.push_back(name);
+  return names;
+}
+
+void AgentRunner::on_deployed(const std::string& role, std::optional<DeployedVersion> version) {
+  const bool changed = registry_->deploy(role, std::move(version));
+  const auto lane = lanes_.find(role);
+  for (const std::string& complaint : registry_->take_complaints()) {
+    const bool goes_on = lane != lanes_.end() && lane->second->has_begun;
+    voice_->error(complaint + (goes_on ? "\nwhat ran before goes on; pawl ops rollback " + role + " ends this"
+                                       : "\nthe role waits until it can; or pawl ops rollback " + role));
+  }
+  if (changed) apply();
+  loop_.begin_waiting();
+}
+
+WorkHost::Readiness AgentRunner::readiness(const Lane& lane, int64_t deployed, std::string* why) {
+  const std::string& role = lane.roles.front();
+  const auto served = registry_->roles().find(role);
+  // It is on its way out, with what it had.
+  if (lane.retired || served == registry_->roles().end()) return Readiness::begin;
+  if (deployed == 0 && registry_->deployed(role) != 0 && registry_->deploy(role, std::nullopt)) apply();
+  if (served->second.deployed == deployed) return Readiness::begin;
+  if (registry_->deployed(role) != deployed) {
+    deployed_.want(role, deployed);
+    return Readiness::wait;
+  }
+  // It is at hand and cannot be run. What ran before is better than nothing; at the start there was nothing.
+  if (lane.has_begun) return Readiness::begin;
+  *why = deployed == 0 ? "what the file says cannot be run"
+                       : "version " + std::to_string(deployed) + " cannot be run here";
+  return Readiness::refuse;
+}
+
 void AgentRunner::look(bool forced) {
   const bool changed = registry_->refresh(forced);
   for (const std::string& complaint : registry_->take_complaints()) {
@@ -85,6 +124,8 @@ void AgentRunner::turn(int64_t now, int64_t* wake_ms) {
     if (now >= look_at_ms_) refresh(now);
     *wake_ms = std::min(*wake_ms, look_at_ms_);
   }
+  deployed_.turn(
+      &loop_.reports(), [this] { return role_names(); }, now);
   if (loop_.reports().up() && !loop_.shutting_down()) {
     if (heartbeat_.due(now)) {
       loop_.reports().ask(

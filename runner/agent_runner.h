@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 
+#include "runner/deployed.h"
 #include "runner/heartbeat.h"
 #include "runner/role_registry.h"
 #include "runner/work_loop.h"
@@ -33,11 +34,14 @@ class AgentRunner : public WorkHost {
   void turn(int64_t now_ms, int64_t* wake_ms) override;
   void hang_up() override;
   void stopping() override;
+  Readiness readiness(const Lane& lane, int64_t deployed, std::string* why) override;
   bool verbose() const override { return options_.verbose || heartbeat_.verbose(); }
 
  private:
   void look(bool forced);
   void apply();
+  std::vector<std::string> role_names() const;
+  void on_deployed(const std::string& role, std::optional<DeployedVersion> version);
   size_t capacity_of(const ServedRole& role) const;
 
   const RunnerOptions options_;
@@ -45,6 +49,7 @@ class AgentRunner : public WorkHost {
   Voice* voice_;
   Heartbeat heartbeat_;
   WorkLoop loop_;
+  DeployedWatch deployed_;
   std::map<std::string, Lane*> lanes_;
   bool reduced_ = false;
   int64_t look_at_ms_ = 0;

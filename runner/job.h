@@ -25,8 +25,10 @@ struct Job {
   Lane* lane = nullptr;                     // null: an outcome that an earlier process left
   SetupPtr setup;                           // null: likewise
   std::string claimed_version;              // what the bus was told at the claim
-  std::optional<client::Reply> held_claim;  // not begun yet: the fleet is frozen
-  std::unique_ptr<Handler> handler;         // null before it began and once it ended
+  int64_t deployed = 0;                     // the version that the claim asks for; 0: what the file says
+  std::optional<client::Reply> held_claim;  // not begun yet: the fleet is frozen, or the version not at hand
+  bool awaits_version = false;
+  std::unique_ptr<Handler> handler;  // null before it began and once it ended
   HandlerReport report;
   bool report_is_news = false;  // progress that the bus has not seen
   bool bad_report_said = false;

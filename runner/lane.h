@@ -22,6 +22,7 @@ struct Lane {
   Link link;  // claims, and may be parked in CLAIM … WAIT
   size_t jobs = 0;
   bool claim_in_flight = false;
+  bool has_begun = false;     // a message, since this process started
   bool came_empty = false;    // the last claim, with nothing of ours run since
   int64_t claim_at_ms = 0;    // not before
   int64_t claim_wait_ms = 0;  // of the next one, where the end of the work is looked for

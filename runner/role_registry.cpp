@@ -114,22 +114,65 @@ Result<ServedRole> RoleRegistry::make(const RoleConfig& role) {
                                      "] has no command, so nobody can handle it; write command = "
                                      "[\"./agent.sh\"]");
   }
+  if (const auto deployed = deployed_.find(role.name); deployed != deployed_.end()) {
+    auto made = make_deployed(role, deployed->second);
+    if (made) return made;
+    unusable_ = true;
+    return make_error(Code::err, role.name + ": version " + std::to_string(deployed->second.number) +
+                                     " cannot be run here: " + made.error().text);
+  }
   if (!role.shell && !find_program(role.command[0])) {
     return make_error(Code::err, role.command_place + ": role." + role.name + ".command: cannot run '" +
                                      role.command[0] + "': no such program");
   }
   std::string prompt;
-  Setup setup;
   if (!role.prompt.empty()) {
-    watch(role.prompt);
-    auto text = read_file(role.prompt, prompt_bytes_max);
-    if (!text) {
-      return make_error(Code::err,
-                        role.prompt_place + ": role." + role.name + ".prompt: " + text.error().text);
-    }
+    auto text = read_prompt(role);
+    if (!text) return text.error();
     prompt = std::move(*text);
   }
-  setup.version = version_of(role, prompt);
+  return assemble(role, prompt, version_of(role, prompt));
+}
+
+Result<std::string> RoleRegistry::read_prompt(const RoleConfig& role) {
+  watch(role.prompt);
+  auto text = read_file(role.prompt, prompt_bytes_max);
+  if (text) return text;
+  return make_error(Code::err, role.prompt_place + ": role." + role.name + ".prompt: " + text.error().text);
+}
+
+// What it does not bring along is the file's.
+Result<ServedRole> RoleRegistry::make_deployed(const RoleConfig& file, const DeployedVersion& version) {
+  if (!version.fault.empty()) return make_error(Code::err, version.fault);
+  RoleConfig role = file;
+  if (!version.command.empty()) {
+    role.command = version.command;
+    role.shell = false;
+  }
+  if (!role.shell && !find_program(role.command[0])) {
+    return make_error(Code::err, "cannot run '" + role.command[0] + "': no such program");
+  }
+  std::string prompt;
+  if (version.prompt) {
+    prompt = *version.prompt;
+    if (role.prompt.empty()) role.prompt = "prompt";
+  } else if (!role.prompt.empty()) {
+    auto text = read_prompt(role);
+    if (!text) return text.error();
+    prompt = std::move(*text);
+  }
+  // The third part names what of it is the file's: settings, and the half that was not deployed.
+  constexpr size_t rest_digits = 8;
+  const std::string rest = version_of(role, prompt).substr(0, rest_digits);
+  auto made = assemble(role, prompt, std::to_string(version.number) + ":" + version.hash + ":" + rest);
+  if (made) made->deployed = version.number;
+  return made;
+}
+
+Result<ServedRole> RoleRegistry::assemble(const RoleConfig& role, const std::string& prompt,
+                                          std::string version) {
+  Setup setup;
+  setup.version = std::move(version);
   if (!role.prompt.empty()) {
     auto copy = prompts_.keep(prompt, hex_hash(prompt), file_name_of(role.prompt));
     if (!copy) return copy.error();
@@ -149,6 +192,7 @@ Result<ServedRole> RoleRegistry::make(const RoleConfig& role) {
 // Role by role: one with a fault stays as it was.
 bool RoleRegistry::apply(const RunConfig& config, std::vector<std::string>* faults) {
   bool changed = false;
+  unusable_ = false;
   std::set<std::string> named;
   for (const RoleConfig& role : config.roles) {
     if (!is_served(role)) continue;
@@ -194,8 +238,27 @@ Status RoleRegistry::open() {
   return make_error(Code::err, text);
 }
 
+bool RoleRegistry::deploy(const std::string& role, std::optional<DeployedVersion> version) {
+  const int64_t before = deployed(role);
+  if (!version && before == 0) return false;
+  if (version) {
+    deployed_.insert_or_assign(role, std::move(*version));
+  } else {
+    deployed_.erase(role);
+  }
+  std::vector<std::string> faults;
+  const bool changed = apply(*config_, &faults);
+  complain(faults);
+  return changed;
+}
+
+int64_t RoleRegistry::deployed(const std::string& role) const {
+  const auto found = deployed_.find(role);
+  return found == deployed_.end() ? 0 : found->second.number;
+}
+
 bool RoleRegistry::refresh(bool forced) {
-  if (!forced && !files_changed()) return false;
+  if (!forced && !unusable_ && !files_changed()) return false;
   stamps_.clear();
   watch(config_file_);
   auto config = load_();

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "runner/deployed.h"
 #include "runner/prompt_store.h"
 #include "runner/run_config.h"
 #include "runner/setup.h"
@@ -22,6 +23,7 @@ struct ServedRole {
   SetupPtr setup;
   size_t concurrency = 1;
   std::vector<std::string> needs;
+  int64_t deployed = 0;  // the version that the setup is of; 0: the file's
 };
 
 class RoleRegistry {
@@ -34,6 +36,12 @@ class RoleRegistry {
   Status open();
   // Whether roles() is another one now. `forced`: reads the files whatever they look like.
   bool refresh(bool forced = false);
+
+  // What the bus says the role is to run, over what the file says; nothing: the file's. One that cannot be
+  // run is tried again with each refresh(). Whether roles() is another one now.
+  bool deploy(const std::string& role, std::optional<DeployedVersion> version);
+  // The version that deploy() named last, whether it can be run or not; 0: none.
+  int64_t deployed(const std::string& role) const;
 
   const std::map<std::string, ServedRole>& roles() const { return roles_; }
   // What was wrong since the last call.
@@ -59,6 +67,9 @@ class RoleRegistry {
   bool is_served(const RoleConfig& role) const;
   std::vector<std::string> faults_of_names(const RunConfig& config) const;
   Result<ServedRole> make(const RoleConfig& role);
+  Result<ServedRole> make_deployed(const RoleConfig& role, const DeployedVersion& version);
+  Result<std::string> read_prompt(const RoleConfig& role);
+  Result<ServedRole> assemble(const RoleConfig& role, const std::string& prompt, std::string version);
   bool apply(const RunConfig& config, std::vector<std::string>* faults);
   void complain(const std::vector<std::string>& faults);
 
@@ -68,6 +79,8 @@ class RoleRegistry {
   PromptStore prompts_;
   std::optional<RunConfig> config_;  // as last read without a fault
   std::map<std::string, ServedRole> roles_;
+  std::map<std::string, DeployedVersion> deployed_;
+  bool unusable_ = false;  // one of them
   std::map<std::string, Stamp> stamps_;
   std::set<std::string> standing_;  // complaints that were made and still hold
   std::vector<std::string> complaints_;

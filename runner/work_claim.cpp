@@ -1,5 +1,6 @@
 // The first half of WorkLoop: how work is claimed, and begun.
 #include <algorithm>
+#include <utility>
 
 #include "bus/base/parse.h"
 #include "runner/clock.h"
@@ -173,6 +174,7 @@ void WorkLoop::take(Lane* lane, client::Reply claim, const std::string& version)
   job->lane = lane;
   job->setup = lane->setup;
   job->claimed_version = version;
+  job->deployed = claim.int_of("deployed").value_or(0);
   ++lane->jobs;
   Job* raw = job.get();
   jobs_.push_back(std::move(job));
@@ -186,7 +188,32 @@ void WorkLoop::take(Lane* lane, client::Reply claim, const std::string& version)
   if (frozen_ && raw->setup->on_freeze != OnFreeze::finish) {
     raw->held_claim = std::move(claim);
   } else {
-    begin(raw, claim);
+    begin_when_ready(raw, std::move(claim));
+  }
+}
+
+// With what is current now, which is what the claim asks for or the best there is.
+void WorkLoop::begin_when_ready(Job* job, client::Reply claim) {
+  std::string why;
+  const auto readiness = host_->readiness(*job->lane, job->deployed, &why);
+  job->awaits_version = readiness == WorkHost::Readiness::wait;
+  if (job->awaits_version) {
+    job->held_claim = std::move(claim);
+    return;
+  }
+  if (readiness == WorkHost::Readiness::refuse) return start_failed(job, make_error(Code::err, why));
+  job->setup = job->lane->setup;
+  begin(job, claim);
+}
+
+void WorkLoop::begin_waiting() {
+  for (const auto& job : jobs_) {
+    if (!job->held_claim || !std::exchange(job->awaits_version, false)) continue;
+    // It goes on waiting in a freeze, for its end.
+    if (frozen_ && job->setup->on_freeze != OnFreeze::finish) continue;
+    client::Reply claim = *std::move(job->held_claim);
+    job->held_claim.reset();
+    begin_when_ready(job.get(), std::move(claim));
   }
 }
 
@@ -210,6 +237,9 @@ void WorkLoop::begin(Job* job, const client::Reply& claim) {
   if (!started) return start_failed(job, started.error());
   job->handler = std::move(*started);
   job->lane->pause_ms = 0;
+  job->lane->has_begun = true;
+  // The claim was asked for with another version: the record is put right at once.
+  if (job->setup->version != job->claimed_version) job->extend_at_ms = now;
   if (host_->verbose()) voice_->talk(job->id + " (" + job->role + "): begun, delivery " + job->delivery);
 }
 

@@ -55,10 +55,10 @@ void WorkLoop::end_freeze(int64_t now) {
   for (const auto& job : jobs_) {
     if (job->handler) job->handler->resume(now);
     if (job->settle) job->settle_at_ms = now;
-    if (!job->held_claim) continue;
-    const client::Reply claim = *std::move(job->held_claim);
+    if (!job->held_claim || job->awaits_version) continue;
+    client::Reply claim = *std::move(job->held_claim);
     job->held_claim.reset();
-    begin(job.get(), claim);
+    begin_when_ready(job.get(), std::move(claim));
   }
 }
 

@@ -83,6 +83,14 @@ class WorkHost {
   // Told to stop, before anything is ended.
   virtual void stopping() {}
   virtual bool verbose() const { return false; }
+
+  // Whether a message of the lane may begin that is to be run with this deployed version (0: none). `wait`:
+  // the host calls WorkLoop::begin_waiting() when that has changed. `refuse`: it is given back, *why says
+  // why.
+  enum class Readiness : uint8_t { begin, wait, refuse };
+  virtual Readiness readiness(const Lane& /*lane*/, int64_t /*deployed*/, std::string* /*why*/) {
+    return Readiness::begin;
+  }
 };
 
 // Whether a refusal with that code is over some time, and what was asked may be asked again.
@@ -101,6 +109,9 @@ class WorkLoop {
   Lane* add_lane(std::vector<std::string> roles, size_t capacity, SetupPtr setup);
   void retire(Lane* lane);
 
+  // Asks about each message again that the host made wait.
+  void begin_waiting();
+
   // Until there is nothing left to do.
   WorkEnd run();
 
@@ -118,6 +129,7 @@ class WorkLoop {
   void on_claims(Lane* lane, const client::Reply& reply, const std::string& version);
   void on_claim_error(Lane* lane, const Error& error);
   void take(Lane* lane, client::Reply claim, const std::string& version);
+  void begin_when_ready(Job* job, client::Reply claim);
   void begin(Job* job, const client::Reply& claim);
   void start_failed(Job* job, const Error& error);
   void refuse(Job* job, client::Command settle, Job::Ending ending);
