@@ -3,6 +3,7 @@
 //                     (wall clock, ms), starts, why, what it says of itself, log; "-" where there is none
 //   "restart NAME"    ends it and waits until a fresh one is ready
 //   "relaunch NAME"   the same, for one that has failed too: its restarts count from zero
+//   "reload"          reads its file anew, as on SIGHUP
 // An answer is "row …", "say TEXT" or at last "done", "failed TEXT" or "notfound TEXT".
 #pragma once
 

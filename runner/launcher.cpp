@@ -98,20 +98,23 @@ bool Launcher::may_hand_over() const {
          });
 }
 
-void Launcher::read_anew() {
-  if (stopping_ || !options_.read_anew) return;
+Status Launcher::read_anew() {
+  if (stopping_ || !options_.read_anew) return make_error(Code::err, "the launcher is stopping");
+  const auto not_taken = [this](const std::string& why) {
+    options_.say("the file was not taken: " + why);
+    return make_error(Code::err, "pawl up did not take the file: " + why);
+  };
   Result<LauncherOptions> read = options_.read_anew();
-  if (!read) {
-    options_.say("the file was not taken: " + read.error().text);
-  } else if (read->folder != options_.folder || read->bus.url() != options_.bus.url()) {
-    options_.say("the file was not taken: another data folder or socket needs a restart of pawl up");
-  } else {
-    options_.say("reading the file anew");
-    next_ = std::move(*read);
-    next_->alone_ms = options_.alone_ms;
-    next_->say = options_.say;
-    next_->read_anew = options_.read_anew;
+  if (!read) return not_taken(read.error().text);
+  if (read->folder != options_.folder || read->bus.url() != options_.bus.url()) {
+    return not_taken("another data folder or socket needs a restart of pawl up");
   }
+  options_.say("reading the file anew");
+  next_ = std::move(*read);
+  next_->alone_ms = options_.alone_ms;
+  next_->say = options_.say;
+  next_->read_anew = options_.read_anew;
+  return {};
 }
 
 bool Launcher::all_stopped() const {
@@ -174,7 +177,7 @@ void Launcher::take_signals() {
   signalfd_siginfo info{};
   while (read(signals_, &info, sizeof info) == sizeof info) {
     if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT) stop_or_kill();
-    if (info.ssi_signo == SIGHUP) read_anew();
+    if (info.ssi_signo == SIGHUP) static_cast<void>(read_anew());
   }
 }
 

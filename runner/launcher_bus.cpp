@@ -118,6 +118,7 @@ void Launcher::take_ready_answer(Daemon& daemon, const BusDesk::Answer& answer) 
   if (answer.reply.is_error()) {
     daemon.note = "DAEMON " + daemon.spec.name + ": " + answer.reply.bytes;
   } else if (answer.reply.text_of("boot") == daemon.run.boot) {
+    daemon.note.clear();  // what the bus said while there was none
     apply(daemon, LifeEvent::readied, "its first heartbeat");
   }
 }

@@ -70,6 +70,13 @@ void Launcher::serve(Caller& caller, const std::string& request) {
     serve_list(caller);
     return;
   }
+  if (verb == "reload") {
+    const Status read = read_anew();
+    answer(caller, read.ok() ? "say pawl up reads it anew too" : "failed " + on_one_line(read.error().text));
+    if (read.ok()) answer(caller, "done");
+    caller.done = true;
+    return;
+  }
   const std::string name = space < request.size() ? request.substr(space + 1) : "";
   Daemon* daemon = find(name);
   if (daemon == nullptr) {

@@ -75,7 +75,7 @@ class Launcher {
   void tell_manager(int64_t now_ms);
   bool all_stopped() const;
   void stop_or_kill();
-  void read_anew();
+  Status read_anew();
   bool may_hand_over() const;
 
   // launcher_life.cpp

@@ -127,7 +127,7 @@ void Machine::Deployments::reply(const RoleState& role, uint64_t before, bool ch
   fields.write(writer);
 }
 
-Applied Machine::Deployments::set(const Caller& caller, const op::DeploySet& set, Outbox& outbox) {
+Applied Machine::Deployments::apply(const Caller& caller, const op::DeploySet& set, Outbox& outbox) {
   const Result<RoleState*> found = m_.role_for_write(set.role);
   if (!found) {
     outbox.reply_to(caller.client).error(found.error());
@@ -201,8 +201,8 @@ Result<uint64_t> Machine::Deployments::target(const RoleState& role, const Deplo
   return version->before;
 }
 
-Applied Machine::Deployments::roll_back(const Caller& caller, const op::DeployRollback& rollback,
-                                        Outbox& outbox) {
+Applied Machine::Deployments::apply(const Caller& caller, const op::DeployRollback& rollback,
+                                    Outbox& outbox) {
   RoleState* role = m_.find_role(rollback.role);
   if (role == nullptr) {
     outbox.reply_to(caller.client).error(no_role(rollback.role));

@@ -15,8 +15,8 @@ class Machine::Deployments {
  public:
   explicit Deployments(Machine& machine) : m_(machine) {}
 
-  Applied set(const Caller& caller, const op::DeploySet& set, Outbox& outbox);
-  Applied roll_back(const Caller& caller, const op::DeployRollback& rollback, Outbox& outbox);
+  Applied apply(const Caller& caller, const op::DeploySet& set, Outbox& outbox);
+  Applied apply(const Caller& caller, const op::DeployRollback& rollback, Outbox& outbox);
   Applied list(const op::DeployList& list, ReplyWriter& writer);
   Applied get(const op::DeployGet& get, ReplyWriter& writer);
   // The role is dropped, and its versions with it.

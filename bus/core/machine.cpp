@@ -408,10 +408,8 @@ Applied Machine::dispatch(const Caller& caller, const Operation& operation, Outb
     Applied operator()(const op::DaemonInfo&) const { return guards(); }
     Applied operator()(const op::DaemonForget&) const { return guards(); }
     Applied operator()(const op::Reap& o) const { return m.apply_reap(caller, o, writer()), done(); }
-    Applied operator()(const op::DeploySet& o) const { return Deployments(m).set(caller, o, outbox); }
-    Applied operator()(const op::DeployRollback& o) const {
-      return Deployments(m).roll_back(caller, o, outbox);
-    }
+    Applied operator()(const op::DeploySet& o) const { return Deployments(m).apply(caller, o, outbox); }
+    Applied operator()(const op::DeployRollback& o) const { return Deployments(m).apply(caller, o, outbox); }
     Applied operator()(const op::DeployList& o) const { return Deployments(m).list(o, writer()); }
     Applied operator()(const op::DeployGet& o) const { return Deployments(m).get(o, writer()); }
     Applied guards() const { return m.gate_.command(operation, caller, *m.desk_, writer()), done(); }

@@ -39,7 +39,7 @@ class ReloadTest(harness.BusTest):
         self.pawl("push", "r", "x", expect=0)
         self.pawl("push", "r", "x", expect=5)
         done = self.pawl("ops", "reload", expect=0)
-        self.assertEqual((done.stdout, done.stderr), (b"", b"pawl: nothing has changed\n"))
+        self.assertEqual((done.stdout, done.stderr), (b"", b"pawl: nothing has changed for the bus; pawl run takes commands and prompts by itself\n"))
         self.assertEqual(json.loads(self.pawl("--json", "ops", "reload", expect=0).stdout), [])
         self.write("[role.r]\nbacklog = 3\n")
         self.assertEqual(json.loads(self.pawl("--json", "ops", "reload", expect=0).stdout),

@@ -141,6 +141,19 @@ class ReloadTest(UpTest):
         self.stop(launcher)
         self.nobody_left()
 
+    def test_ops_reload_reaches_bus_and_launcher(self):
+        self.up(SLEEP)
+        self.wait_said("everything is ready")
+        self.write(BUS + SLEEP + '[daemon.fresh]\ncommand = ["sleep", "300"]\n[role.r]\nbacklog = 3\n')
+        done = self.pawl("ops", "reload")
+        self.assertEqual(done.returncode, 0, done)
+        self.assertIn("role.r added", done.stdout)
+        self.assertIn("pawl up reads it anew too", done.stderr)
+        self.wait_for("fresh", "ready")
+        self.write(BUS.replace("./d", "./e") + SLEEP)
+        done = self.pawl("ops", "reload")
+        self.assertEqual(done.returncode, 1, done)
+
     def test_a_faulty_file_changes_nothing(self):
         launcher = self.up(SLEEP)
         self.wait_said("everything is ready")

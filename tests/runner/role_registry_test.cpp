@@ -256,3 +256,86 @@ TEST_CASE("registry: shell only when asked for") {
   CHECK(rig.registry.roles().at("a").setup->command ==
         std::vector<std::string>{"/bin/sh", "-c", "echo $0 $1", "a", "x"});
 }
+
+TEST_CASE("registry: a deployed version goes over the file, and what it does not bring is the file's") {
+  Rig rig;
+  rig.write("p.md", "file's");
+  rig.role("a").prompt = rig.path("p.md");
+  rig.role("b");
+  REQUIRE(rig.registry.open());
+  const std::string file = rig.version("a");
+  const std::string other = rig.version("b");
+  const auto setup = [&] { return rig.registry.roles().at("a").setup; };
+  CHECK(rig.registry.deployed("a") == 0);
+  CHECK_FALSE(rig.registry.deploy("a", std::nullopt));
+
+  DeployedVersion version{3, "feed", {"true", "x"}, std::nullopt, ""};
+  CHECK(rig.registry.deploy("a", version));
+  CHECK_FALSE(rig.registry.deploy("a", version));
+  CHECK(rig.registry.deployed("a") == 3);
+  CHECK(rig.registry.roles().at("a").deployed == 3);
+  CHECK(rig.registry.roles().at("b").deployed == 0);
+  CHECK(setup()->command == version.command);
+  CHECK(rig.prompt("a") == "file's");
+  CHECK(setup()->version.rfind("3:feed:", 0) == 0);
+  CHECK(setup()->version.size() == std::string("3:feed:").size() + 8);
+  CHECK(rig.version("b") == other);
+
+  // The half that is the file's goes on changing with it, and is another version.
+  const std::string before = setup()->version;
+  rig.write("p.md", "new");
+  CHECK(rig.registry.refresh());
+  CHECK(rig.prompt("a") == "new");
+  CHECK(setup()->version != before);
+  CHECK(setup()->version.rfind("3:feed:", 0) == 0);
+
+  version = {4, "beef", {}, "deployed", ""};
+  rig.role("a").command = {"sh", "-c"};
+  rig.role("a").shell = true;
+  rig.touch();
+  CHECK(rig.registry.deploy("a", version));
+  CHECK(rig.registry.refresh());
+  CHECK(setup()->command[0] == "/bin/sh");
+  CHECK(rig.prompt("a") == "deployed");
+  // A prompt that is deployed is not looked for in the file's place.
+  unlink(rig.path("p.md").c_str());
+  rig.touch();
+  rig.registry.refresh();
+  CHECK(rig.registry.take_complaints().empty());
+  rig.write("p.md", "new");
+  rig.role("a").command = {"sh"};
+  rig.role("a").shell = false;
+  rig.touch();
+  rig.registry.refresh();
+  CHECK(rig.registry.deploy("a", std::nullopt));
+  CHECK(rig.prompt("a") == "new");
+  CHECK(setup()->version.size() == 16);
+  CHECK(setup()->version != file);
+}
+
+TEST_CASE("registry: a deployed version that cannot be run leaves what there was, and is tried again") {
+  Rig rig;
+  rig.role("a");
+  REQUIRE(rig.registry.open());
+  const std::string file = rig.version("a");
+  CHECK_FALSE(rig.registry.deploy("a", DeployedVersion{1, "feed", {rig.path("agent")}, std::nullopt, ""}));
+  CHECK(rig.version("a") == file);
+  CHECK(rig.registry.roles().at("a").deployed == 0);
+  CHECK(rig.registry.deployed("a") == 1);
+  auto complaints = rig.registry.take_complaints();
+  REQUIRE(complaints.size() == 1);
+  CHECK(complaints[0].find("a: version 1 cannot be run here: cannot run '") == 0);
+  CHECK_FALSE(rig.registry.refresh());
+  CHECK(rig.registry.take_complaints().empty());
+  // Nothing of the configuration changes, only the program comes.
+  REQUIRE(write_file(rig.path("agent"), "#!/bin/sh\n", 0700, false));
+  CHECK(rig.registry.refresh());
+  CHECK(rig.registry.roles().at("a").deployed == 1);
+  CHECK_FALSE(rig.registry.refresh());
+
+  CHECK_FALSE(rig.registry.deploy("a", DeployedVersion{2, "", {}, std::nullopt, "NOTFOUND no version 2"}));
+  CHECK(rig.registry.roles().at("a").deployed == 1);
+  complaints = rig.registry.take_complaints();
+  REQUIRE(complaints.size() == 1);
+  CHECK(complaints[0] == "a: version 2 cannot be run here: NOTFOUND no version 2");
+}
