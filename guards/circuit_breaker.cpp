@@ -17,16 +17,15 @@ using core::ErrorClass;
 using core::Outcome;
 
 constexpr std::array<std::string_view, 2> prefixes = {"role:", "needs:"};
-constexpr std::string_view rows = "breaker/";
-
-bool needs(const core::RoleFacts& role, std::string_view dependency) {
-  const auto& needed = role.config->needs;
-  return std::find(needed.begin(), needed.end(), dependency) != needed.end();
-}
 
 }  // namespace
 
 // ---- Names ----------------------------------------------------------------------
+
+bool CircuitBreaker::needs(const core::RoleFacts& role, std::string_view dependency) {
+  const auto& needed = role.config->needs;
+  return std::find(needed.begin(), needed.end(), dependency) != needed.end();
+}
 
 std::string CircuitBreaker::Named::text() const { return std::string(prefixes[kind]) += name; }
 
@@ -78,7 +77,9 @@ void CircuitBreaker::open(core::Desk& desk) {
   circuits_ = {};
   windows_ = {};
   unproven_.clear();
+  limp_.clear();
   desk.scan(rows, [&](std::string_view key, std::string_view value) {
+    if (limp_.restore(key, value)) return true;
     const auto named = parse(key.substr(rows.size()));
     auto circuit = decode_circuit(value);
     if (!named || !well_formed_name(named->name) || !circuit) {
@@ -102,7 +103,27 @@ void CircuitBreaker::restored(const core::RoleFacts& /*role*/, const core::Reser
   });
 }
 
-void CircuitBreaker::configured(core::Desk& desk) { read_config(desk); }
+void CircuitBreaker::configured(core::Desk& desk) {
+  read_config(desk);
+  settle_limp("the configuration has changed", desk);
+}
+
+// ---- Limp mode ------------------------------------------------------------------
+
+std::string CircuitBreaker::goes_without(const core::RoleFacts& role) const {
+  std::string without;
+  if (!role.config->limp || circuits_[of_dependency].empty()) return without;
+  for (const std::string& dependency : role.config->needs) {
+    if (find(Named{of_dependency, dependency}) != nullptr)
+      (without += without.empty() ? "" : ",") += dependency;
+  }
+  return without;
+}
+
+void CircuitBreaker::settle_limp(std::string_view reason, core::Desk& desk) {
+  if (limp_.empty() && circuits_[of_dependency].empty()) return;
+  limp_.settle([this](const core::RoleFacts& role) { return goes_without(role); }, reason, desk);
+}
 
 // ---- Claims ---------------------------------------------------------------------
 
@@ -114,6 +135,7 @@ Answer CircuitBreaker::admit_claim(const core::Candidate& candidate, const core:
   const Circuit* holds = nullptr;
   each_of(candidate.role, [&](Named named, const Circuit& circuit) {
     if (circuit.wants_probe(now_ms)) return;
+    if (candidate.role.config->limp && named.kind == of_dependency) return;
     const bool longer =
         holds == nullptr ||
         (holds->state == CircuitState::open &&
@@ -144,9 +166,21 @@ void CircuitBreaker::taken(const core::Candidate& candidate, core::Reservation& 
   if (quiet()) return;
   const int64_t now_ms = desk.clocks().bus_ms;
   std::vector<std::string> tries;
+  bool limps = false;
   each_of(candidate.role, [&](Named named, const Circuit& circuit) {
-    if (circuit.wants_probe(now_ms)) tries.push_back(named.text());
+    if (circuit.wants_probe(now_ms)) {
+      tries.push_back(named.text());
+    } else if (named.kind == of_dependency) {
+      limps = true;
+    }
   });
+  // One that goes on without anything it needs proves nothing about the rest either.
+  if (limps) {
+    reserved.limp = goes_without(candidate.role);
+    std::erase_if(tries, [](const std::string& text) {
+      return parse(text)->kind == of_dependency && !PAWL_FAULT(breaker_limp_probes);
+    });
+  }
   const core::GuardsConfig& config = desk.config().guards;
   for (const std::string& text : tries) {
     const Named named = *parse(text);
@@ -166,6 +200,8 @@ std::vector<CircuitBreaker::Named> CircuitBreaker::counts_for(const core::Ending
   const Named own{of_role, ending.role.name};
   const auto dependency = needed_.find(blamed(ending));
   if (dependency == needed_.end()) return {own};
+  // It was told to go on without: that it could not is the role's own trouble.
+  if (LimpMode::names(ending.limp, *dependency) && !PAWL_FAULT(breaker_limp_counts)) return {own};
   const Named blame{of_dependency, *dependency};
   // A role that does not need what it blames would not be held by that circuit.
   if (needs(ending.role, *dependency)) return {blame};
@@ -318,131 +354,7 @@ void CircuitBreaker::settle_probe(Named named, const core::Ending& ending, core:
         {{"message", message}, {"delivery", std::to_string(ending.delivery)}, {"unspent", "0"}}, desk);
 }
 
-// ---- Changes --------------------------------------------------------------------
-
-bool CircuitBreaker::open_dependency(std::string_view dependency, std::string_view reason, core::Desk& desk) {
-  const auto known = needed_.find(dependency);
-  if (known == needed_.end()) return false;
-  const Named named{of_dependency, *known};
-  Circuit* found = find(named);
-  Circuit circuit = found == nullptr ? Circuit() : *found;
-  const CircuitState before = circuit.state;
-  if (!step(circuit, CircuitEvent::trip, desk.clocks().bus_ms, desk.config().guards)) return false;
-  circuit.reason = std::string(reason);
-  circuits_[of_dependency].insert_or_assign(*known, std::move(circuit));
-  windows_[of_dependency].erase(*known);
-  store(named, before, {{"unspent", "0"}}, desk);
-  return true;
-}
-
-void CircuitBreaker::store(Named named, CircuitState before, core::Headers about, core::Desk& desk) {
-  const auto at = circuits_[named.kind].find(named.name);
-  Circuit& circuit = at->second;
-  const std::string text = named.text();
-  const std::string key = std::string(rows) + text;
-  core::Headers fields = {{"circuit", text}};
-  switch (circuit.state) {
-    case CircuitState::closed:
-      desk.erase(key);
-      fields.insert(fields.end(), about.begin(), about.end());
-      desk.chronicle("breaker.close", std::move(fields));
-      wake(named, desk);
-      circuits_[named.kind].erase(at);
-      return;
-    case CircuitState::open:
-      if (!PAWL_FAULT(breaker_lost_at_restart)) desk.put(key, encode_circuit(circuit));
-      fields.emplace_back("reason", circuit.reason);
-      fields.emplace_back("failures", std::to_string(circuit.failures));
-      fields.emplace_back("cooldown_ms", std::to_string(circuit.cooldown_ms));
-      fields.insert(fields.end(), about.begin(), about.end());
-      desk.chronicle("breaker.open", std::move(fields));
-      next_ms_ = std::min(next_ms_, circuit.cooled_at_ms());
-      return;
-    case CircuitState::half_open:
-      desk.put(key, encode_circuit(circuit));
-      if (circuit.state != before) {
-        fields.emplace_back("cooldown_ms", std::to_string(circuit.cooldown_ms));
-        desk.chronicle("breaker.half_open", std::move(fields));
-      }
-      if (!circuit.probe_is_out()) wake(named, desk);
-      return;
-  }
-}
-
-void CircuitBreaker::wake(Named named, core::Desk& desk) const {
-  if (named.kind == of_role) return desk.wake(named.name);
-  std::vector<std::string> roles;
-  desk.each_role([&](const core::RoleFacts& role) {
-    if (needs(role, named.name)) roles.emplace_back(role.name);
-  });
-  for (const std::string& role : roles) desk.wake(role);
-}
-
-void CircuitBreaker::find_next() {
-  next_ms_ = INT64_MAX;
-  for (const Circuits& circuits : circuits_) {
-    for (const auto& [name, circuit] : circuits) {
-      if (circuit.state == CircuitState::open) next_ms_ = std::min(next_ms_, circuit.cooled_at_ms());
-    }
-  }
-}
-
-// ---- Time -----------------------------------------------------------------------
-
-void CircuitBreaker::tick(core::Desk& desk) {
-  const int64_t now_ms = desk.clocks().bus_ms;
-  if (now_ms >= next_ms_) cool(desk);
-  if (now_ms >= tidy_ms_) tidy(desk);
-}
-
-void CircuitBreaker::cool(core::Desk& desk) {
-  const int64_t now_ms = desk.clocks().bus_ms;
-  for (const Kind kind : {of_role, of_dependency}) {
-    for (auto& [name, circuit] : circuits_[kind]) {
-      const CircuitState before = circuit.state;
-      if (step(circuit, CircuitEvent::cooled, now_ms, desk.config().guards)) {
-        store(Named{kind, name}, before, {}, desk);
-      }
-    }
-  }
-  find_next();
-}
-
-// What no role refers to any more, and probes that no claim is.
-void CircuitBreaker::tidy(core::Desk& desk) {
-  const core::GuardsConfig& config = desk.config().guards;
-  const int64_t now_ms = desk.clocks().bus_ms;
-  tidy_ms_ = now_ms + config.outage_window_ms;
-  for (const std::string& text : std::exchange(unproven_, {})) {
-    const Named named = *parse(text);
-    Circuit* circuit = find(named);
-    if (circuit != nullptr && step(*circuit, CircuitEvent::freed, now_ms, config)) {
-      store(named, CircuitState::half_open, {}, desk);
-    }
-  }
-  for (Windows& windows : windows_) {
-    std::erase_if(windows, [&](const auto& entry) { return entry.second.over(now_ms, config); });
-  }
-  std::vector<std::string> gone;
-  for (const auto& [name, circuit] : circuits_[of_role]) {
-    if (!desk.role(name)) gone.push_back(Named{of_role, name}.text());
-  }
-  for (const auto& [name, circuit] : circuits_[of_dependency]) {
-    if (!needed_.contains(name)) gone.push_back(Named{of_dependency, name}.text());
-  }
-  for (const std::string& text : gone) {
-    const Named named = *parse(text);
-    desk.erase(std::string(rows) + text);
-    desk.chronicle("breaker.drop", {{"circuit", text}, {"reason", "no role refers to it any more"}});
-    wake(named, desk);
-    circuits_[named.kind].erase(std::string(named.name));
-  }
-}
-
-std::optional<int64_t> CircuitBreaker::next_wakeup_ms() const {
-  if (next_ms_ == INT64_MAX) return std::nullopt;
-  return next_ms_;
-}
+// ---- ROLE --------------------------------------------------------------------
 
 void CircuitBreaker::describe(const core::RoleFacts& role, const core::Desk& /*desk*/,
                               core::Fields& fields) const {
@@ -457,6 +369,7 @@ void CircuitBreaker::describe(const core::RoleFacts& role, const core::Desk& /*d
   });
   fields.text("breaker", std::string(circuit_state_names[static_cast<size_t>(worst)]));
   if (worst != CircuitState::closed) fields.text("breaker_reason", std::move(reason));
+  if (std::string without = goes_without(role); !without.empty()) fields.text("limp", std::move(without));
 }
 
 }  // namespace pawl::guards

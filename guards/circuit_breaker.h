@@ -14,6 +14,7 @@
 
 #include "guards/circuit.h"
 #include "guards/guard.h"
+#include "guards/limp_mode.h"
 #include "guards/outage_window.h"
 
 namespace pawl::guards {
@@ -34,14 +35,16 @@ class CircuitBreaker final : public Guard {
                 uint64_t cost) override;
   void configured(core::Desk& desk) override;
 
-  // OPEN while a circuit of the role, or of something it needs, is open or has its probe out.
+  // OPEN while a circuit of the role, or of something it needs, is open or has its probe out. What a role
+  // with a limp command needs does not hold it: such a claim is granted to go on without.
   Answer admit_claim(const core::Candidate& candidate, const core::Desk& desk) const override;
   void taken(const core::Candidate& candidate, core::Reservation& reserved, core::Desk& desk) override;
   core::Ruling judge(const core::Ending& ending, const core::Desk& desk) const override;
   void ended(const core::Ending& ending, const core::Ruling& ruling, core::Desk& desk) override;
   void tick(core::Desk& desk) override;
   std::optional<int64_t> next_wakeup_ms() const override;
-  // `breaker`, the worst of the role's own circuit and those of what it needs, and `breaker_reason`.
+  // `breaker`, the worst of the role's own circuit and those of what it needs, and `breaker_reason`; `limp`,
+  // what the role goes on without.
   void describe(const core::RoleFacts& role, const core::Desk& desk, core::Fields& fields) const override;
 
   // Somebody who watches the dependency says that it is down. False: no role needs it, or its circuit is
@@ -61,6 +64,8 @@ class CircuitBreaker final : public Guard {
   using Circuits = std::map<std::string, Circuit, std::less<>>;  // by the role's or dependency's name
   using Windows = std::map<std::string, OutageWindow, std::less<>>;
 
+  static constexpr std::string_view rows = "breaker/";
+  static bool needs(const core::RoleFacts& role, std::string_view dependency);
   static std::optional<Named> parse(std::string_view circuit);
   bool quiet() const { return circuits_[of_role].empty() && circuits_[of_dependency].empty(); }
   const Circuit* find(Named named) const;
@@ -70,6 +75,9 @@ class CircuitBreaker final : public Guard {
   void each_of(const core::RoleFacts& role, const Visit& visit) const;
   // The circuits that a failure counts for: one, or two.
   std::vector<Named> counts_for(const core::Ending& ending) const;
+  // What the role needs and whose circuit is not closed, with commas; empty: nothing, or it has no limp.
+  std::string goes_without(const core::RoleFacts& role) const;
+  void settle_limp(std::string_view reason, core::Desk& desk);
   // The circuits whose probe this delivery was.
   std::vector<Named> probe_of(const core::Ending& ending) const;
   OutageFailure failure_of(const core::Ending& ending, const core::Desk& desk) const;
@@ -90,8 +98,9 @@ class CircuitBreaker final : public Guard {
   std::array<Windows, 2> windows_;             // of closed circuits, by kind
   std::set<std::string, std::less<>> needed_;  // by a role of the config
   std::set<std::string> unproven_;  // circuits whose probe no live claim has claimed to be, while opening
-  int64_t next_ms_ = INT64_MAX;     // bus time of the next half-open circuit
-  int64_t tidy_ms_ = 0;             // bus time to look for what nobody needs any more
+  LimpMode limp_;
+  int64_t next_ms_ = INT64_MAX;  // bus time of the next half-open circuit
+  int64_t tidy_ms_ = 0;          // bus time to look for what nobody needs any more
 };
 
 }  // namespace pawl::guards

@@ -227,7 +227,16 @@ void GuardChain::configured(core::Desk& desk) {
 
 core::Reservation GuardChain::taken(const core::Candidate& candidate, core::Desk& desk) {
   core::Reservation reserved;
-  tell(told_claims_, [&](Guard& guard) { guard.taken(candidate, reserved, desk); });
+  for (Link* link : told_claims_) {
+    const bool limps = !reserved.limp.empty();
+    try {
+      link->guard->taken(candidate, reserved, desk);
+    } catch (...) {
+      failed(*link);
+    }
+    // To have a claim go on without something is to refuse less: for a guard that may refuse.
+    if (!limps && link->mode != core::GuardMode::enforce) reserved.limp.clear();
+  }
   return reserved;
 }
 

@@ -258,6 +258,7 @@ const LiveClaim& Machine::grant(RoleState& role, const LaneEntry& entry, bool fr
   life.progress = -1;
   life.note.clear();
   life.tokens = life.cost = 0;
+  life.limp = std::move(reserved.limp);
   life.reserved = std::move(reserved);
   life.version = std::string(ask.version);
   if (!ask.version.empty()) role.version = ask.version;
@@ -283,7 +284,7 @@ void Machine::write_claims(ClientId client, const ClaimOutcome& outcome, ReplyWr
     char id[id_bytes];
     write_id(claim->key, id);
     const uint64_t deployed = role->record.deployed;
-    writer.map(deployed == 0 ? 9 : 10);
+    writer.map(size_t{9} + (deployed == 0 ? 0 : 1) + (life.limp.empty() ? 0 : 1));
     writer.bulk("id");
     writer.bulk({id, id_bytes});
     writer.bulk("role");
@@ -301,6 +302,10 @@ void Machine::write_claims(ClientId client, const ClaimOutcome& outcome, ReplyWr
     if (deployed != 0) {
       writer.bulk("deployed");
       writer.integer(static_cast<int64_t>(deployed));
+    }
+    if (!life.limp.empty()) {
+      writer.bulk("limp");
+      writer.bulk(life.limp);
     }
     writer.bulk("payload");
     writer.bulk(home.blob_bytes != 0 ? blob : home.payload);

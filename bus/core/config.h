@@ -51,6 +51,7 @@ struct RoleConfig {
   uint64_t backlog_bytes_max = 0;   // of scheduled, ready and claimed messages; 0: no limit
   std::vector<QuotaConfig> quotas;  // at most one of a kind and window
   std::vector<std::string> needs;   // named dependencies
+  bool limp = false;                // goes on without them: its runner has another command for that
 
   RoleConfig() { classes[static_cast<size_t>(ErrorClass::bad_input)].dead = true; }
 };

@@ -91,8 +91,10 @@ enum class Fault : uint8_t {
   rights_next_not_asked,
   rights_ids_not_asked,
   size_of_results_not_asked,
+  breaker_limp_counts,
+  breaker_limp_probes,
 };
-constexpr size_t fault_count = 80;
+constexpr size_t fault_count = 82;
 constexpr std::array<std::string_view, fault_count> fault_names = {
     "none",
     "ack_keeps_group_head",
@@ -174,6 +176,8 @@ constexpr std::array<std::string_view, fault_count> fault_names = {
     "rights_next_not_asked",
     "rights_ids_not_asked",
     "size_of_results_not_asked",
+    "breaker_limp_counts",
+    "breaker_limp_probes",
 };
 
 #ifdef PAWL_PLANT_FAULTS

@@ -20,6 +20,13 @@ class Fields {
   }
   void number(std::string_view name, int64_t value) { fields_.push_back({name, {}, value, true}); }
   size_t size() const { return fields_.size(); }
+  // Null where there is none of that name, or it is a number.
+  const std::string* text_of(std::string_view name) const {
+    for (const Field& field : fields_) {
+      if (field.name == name && !field.numeric) return &field.bytes;
+    }
+    return nullptr;
+  }
   void write(ReplyWriter& writer) const {
     for (const Field& field : fields_) {
       writer.bulk(field.name);

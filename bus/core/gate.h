@@ -109,6 +109,7 @@ struct Ending {
   uint64_t tokens = 0;                           // reported, totals of the delivery
   uint64_t cost = 0;                             // micro-dollars
   int64_t started_ms = 0;                        // wall
+  std::string_view limp = {};                    // dependencies that it went on without, with commas
 };
 
 // How a failed or lapsed delivery counts.

@@ -25,6 +25,7 @@ void write_invocation(const InvocationRecord& record, ReplyWriter& writer) {
   fields.number("tokens", static_cast<int64_t>(record.tokens));
   fields.number("cost", static_cast<int64_t>(record.cost));
   if (!record.version.empty()) fields.text("version", record.version);
+  if (!record.limp.empty()) fields.text("limp", record.limp);
   writer.map(fields.size());
   fields.write(writer);
 }
@@ -56,6 +57,7 @@ std::vector<InvocationRecord> Machine::invocations(const Loaded& message) {
     newest.tokens = life.tokens;
     newest.cost = life.cost;
     newest.version = life.version;
+    newest.limp = life.limp;
     records.push_back(std::move(newest));
   }
   return records;
@@ -136,6 +138,7 @@ void Machine::apply_explain(const op::Explain& explain, ReplyWriter& writer) {
         hold("claim", "message", "claimed by " + life.daemon + "; its lease runs until the deadline");
     fields.number("value", life.deliveries);
     fields.number("retry_at", wall_of_lease(life.deadline_ms));
+    if (!life.limp.empty()) fields.text("limp", life.limp);
   } else if (state != MessageState::scheduled && state != MessageState::ready) {
     hold("end", "message", "the message is " + std::string(state_name(state)));
   } else {
@@ -167,6 +170,13 @@ void Machine::apply_explain(const op::Explain& explain, ReplyWriter& writer) {
       if (verdict.value) fields.number("value", *verdict.value);
       if (verdict.limit) fields.number("limit", *verdict.limit);
       if (verdict.retry_at_ms) fields.number("retry_at", *verdict.retry_at_ms);
+    }
+    Fields of_role;
+    gate_.describe(role_facts, *desk_, of_role);
+    if (const std::string* without = of_role.text_of("limp")) {
+      Fields& fields = hold("limp", "role:" + role.record.name,
+                            "holds nothing back: without " + *without + " the role's limp command runs it");
+      fields.text("limp", *without);
     }
   }
   writer.array(holds.size());

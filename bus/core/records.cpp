@@ -122,7 +122,7 @@ void serialize(Archive& ar, LifeRecord& r, uint8_t) {
         (r.progress >= 0 || !r.note.empty() ? 32 : 0) | (r.has_error ? 64 : 0) | (r.releases != 0 ? 128 : 0) |
         (r.ended_at_ms != 0 ? 256 : 0) | (r.due_on_wall ? 512 : 0) | (r.invocation_written ? 1024 : 0) |
         (!r.cancel_reason.empty() ? 2048 : 0) | (r.reserved.empty() ? 0 : 4096) |
-        (r.spent_delivery != 0 ? 8192 : 0) | (r.version.empty() ? 0 : 16384));
+        (r.spent_delivery != 0 ? 8192 : 0) | (r.version.empty() ? 0 : 16384) | (r.limp.empty() ? 0 : 32768));
   }
   word(ar, r.place, 9);
   ar(parts, r.role, r.priority, r.deliveries);
@@ -138,6 +138,7 @@ void serialize(Archive& ar, LifeRecord& r, uint8_t) {
   if ((parts & 4096) != 0) serialize(ar, r.reserved);
   if ((parts & 8192) != 0) ar(r.spent_delivery);
   if ((parts & 16384) != 0) ar(r.version);
+  if ((parts & 32768) != 0) ar(r.limp);
   if ((parts & 2048) != 0) ar(r.cancel_reason);
   if ((parts & 32) != 0) ar(r.progress, r.note);
   if ((parts & 64) != 0) {
@@ -162,6 +163,7 @@ void serialize(Archive& ar, InvocationRecord& r, uint8_t version) {
   ar(r.error_text, r.tokens, r.cost);
   if (version >= 2) serialize(ar, r.reserved);
   if (version >= 3) ar(r.version);
+  if (version >= 4) ar(r.limp);
 }
 
 template <typename Archive>

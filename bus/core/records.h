@@ -145,12 +145,13 @@ struct Reservation {
   uint64_t tokens = 0;
   uint64_t cost = 0;  // micro-dollars
   std::string probe;  // of each circuit that it tries a mark of the breaker's, followed by a line feed
+  std::string limp;   // dependencies that it goes on without, with commas; kept in the life row, not here
   bool empty() const { return tokens == 0 && cost == 0 && probe.empty(); }
 };
 
 // What became of a message; no row while nothing has (it stands in its home lane, ready).
 struct LifeRecord {
-  static constexpr uint8_t version_now = 3;
+  static constexpr uint8_t version_now = 4;
   Place place = Place::back;
   uint32_t role = 0;  // at present
   uint8_t priority = 5;
@@ -177,6 +178,7 @@ struct LifeRecord {
   Reservation reserved;         // of the live claim, or of a lapsed one; since version 2
   uint32_t spent_delivery = 0;  // the newest that cost an attempt; since version 2
   std::string version;          // of what it is run with; since version 3
+  std::string limp;             // dependencies that it runs without, with commas; since version 4
 
   // The newest failure, and releases in a row.
   bool has_error = false;
@@ -199,7 +201,7 @@ constexpr std::array<std::string_view, 6> outcome_names = {"done",     "failed",
                                                            "released", "cancelled", "expired"};
 
 struct InvocationRecord {
-  static constexpr uint8_t version_now = 3;
+  static constexpr uint8_t version_now = 4;
   uint32_t delivery = 0;
   uint64_t token = 0;
   std::string daemon;
@@ -212,6 +214,7 @@ struct InvocationRecord {
   uint64_t cost = 0;
   Reservation reserved;  // when it lapsed; since version 2
   std::string version;   // of what it was run with; since version 3
+  std::string limp;      // dependencies that it ran without; since version 4
 };
 
 struct DeadRecord {

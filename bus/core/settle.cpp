@@ -164,6 +164,7 @@ Claims::node_type Machine::close_claim(const LiveClaim& claim, Outcome outcome, 
     record.tokens = life.tokens;
     record.cost = life.cost;
     record.version = life.version;
+    record.limp = life.limp;
     if (outcome == Outcome::lapsed) record.reserved = life.reserved;
     const BirthKey& key = closed.mapped().key;
     view_.put(Table::invocation, keys::invocation(key, life.deliveries), encoded(record));
@@ -181,6 +182,7 @@ Ending Machine::ending_of(const RoleFacts& role, const LiveClaim& closed, Outcom
     ending.text = life.error_text;
   }
   ending.crashes_in_row = life.crashes_in_row;
+  ending.limp = life.limp;
   return ending;
 }
 

@@ -108,9 +108,10 @@ LifeRecord make_life() {
   life.note = "half";
   life.tokens = 17;
   life.cost = 18;
-  life.reserved = {22, 23, "role:r\n"};
+  life.reserved = {22, 23, "role:r\n", ""};
   life.spent_delivery = 4;
   life.version = "v1";
+  life.limp = "slack";
   life.has_error = true;
   life.error_class = ErrorClass::crash;
   life.error_text = "boom";
@@ -125,7 +126,8 @@ LifeRecord make_life() {
 }
 
 InvocationRecord make_invocation() {
-  return {3, 4, "worker", 5, 6, Outcome::lapsed, ErrorClass::lease_expired, "text", 7, 8, {9, 10, ""}, "v2"};
+  return {3, 4, "worker",        5,    6,     Outcome::lapsed, ErrorClass::lease_expired, "text",
+          7, 8, {9, 10, "", ""}, "v2", "smtp"};
 }
 FreezeRecord make_freeze() { return {1, FreezeKind::soft, FreezeScope::claims, "drill", "ops", 2, 3, true}; }
 DeadRecord make_dead() { return {BirthKey{1, 2, 3}, 4, ErrorClass::auth, 5, 6, 7, 8}; }
@@ -177,11 +179,18 @@ std::vector<Specimen> specimens() {
        "0306ffff014d09040302000102030405060708090a0b18160d0b776f726b657240626f6f741c1e201112161707726f6c653a7"
        "20"
        "a040276310473746f70640468616c660604626f6f6d1306776f726b6572022806726573756c7415",
+       "", decodes<LifeRecord>},
+      {"life 4",
+       "0406ffff034d09040302000102030405060708090a0b18160d0b776f726b657240626f6f741c1e201112161707726f6c653a7"
+       "20"
+       "a0402763105736c61636b0473746f70640468616c660604626f6f6d1306776f726b6572022806726573756c7415",
        encode(make_life()), decodes<LifeRecord>},
       {"invocation", "01030406776f726b65720a0c020a04746578740708", "", decodes<InvocationRecord>},
       {"invocation 2", "02030406776f726b65720a0c020a04746578740708090a00", "", decodes<InvocationRecord>},
-      {"invocation 3", "03030406776f726b65720a0c020a04746578740708090a00027632", encode(make_invocation()),
+      {"invocation 3", "03030406776f726b65720a0c020a04746578740708090a00027632", "",
        decodes<InvocationRecord>},
+      {"invocation 4", "04030406776f726b65720a0c020a04746578740708090a0002763204736d7470",
+       encode(make_invocation()), decodes<InvocationRecord>},
       {"freeze", "01010101056472696c6c036f7073040601", encode(make_freeze()), decodes<FreezeRecord>},
       {"dead", "010102030403050c0e08", encode(make_dead()), decodes<DeadRecord>},
       {"event, version 1", "0102040c6d6573736167652e6465616402026964017804726f6c650172", "",
@@ -245,6 +254,8 @@ TEST_CASE("fields come back one by one") {
   CHECK(life->released_by == "worker");
   CHECK(life->dead_number == 21);
   CHECK(life->invocation_written);
+  CHECK(life->limp == "slack");
+  CHECK(decode<InvocationRecord>(encode(make_invocation()))->limp == "smtp");
 }
 
 TEST_CASE("optional parts of a life survive alone") {
@@ -283,7 +294,7 @@ TEST_CASE("damage is refused or read as something else, never more") {
       static_cast<void>(specimen.decodes(lie));
     }
     std::string newer = good;
-    newer[0] = 4;  // no record has come that far
+    newer[0] = 5;  // no record has come that far
     CHECK_FALSE(specimen.decodes(newer));
     newer[0] = 0;
     CHECK_FALSE(specimen.decodes(newer));

@@ -51,6 +51,11 @@ struct BreakerKit {
     desk.bus.roles[role].needs = needed;
     desk.make(role).config.needs = std::move(needed);
   }
+  // The same, and that goes on without them.
+  void limp(const std::string& role, std::vector<std::string> needed) {
+    need(role, std::move(needed));
+    desk.bus.roles[role].limp = desk.make(role).config.limp = true;
+  }
   core::RoleFacts facts(const std::string& role) { return FakeDesk::facts(desk.make(role)); }
 
   core::Verdict ask(const std::string& role) {
@@ -78,6 +83,7 @@ struct BreakerKit {
     ending.error_class = how.error_class;
     ending.text = how.text;
     ending.final = how.final;
+    ending.limp = claim.reserved.limp;
     const bool judged = how.outcome == Outcome::failed || how.outcome == Outcome::lapsed;
     core::Ruling ruling = judged ? breaker.judge(ending, desk) : core::Ruling();
     if (!enforced) ruling = {};

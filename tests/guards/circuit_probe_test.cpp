@@ -262,7 +262,8 @@ TEST_CASE("probe: a restart keeps open circuits and probes that are out") {
     CHECK(kit.state("role:plain") == "half_open");
   }
   SECTION("whose claim is not: the slot is free") {
-    kit.restart({TestClaim{"plain", BirthKey{1, 8, 9}, 1, {0, 0, "role:plain@7\nneeds:smtp@2000\nx@\n@\n"}}});
+    kit.restart(
+        {TestClaim{"plain", BirthKey{1, 8, 9}, 1, {0, 0, "role:plain@7\nneeds:smtp@2000\nx@\n@\n", ""}}});
     CHECK(kit.claim("plain", 2).has_value());
   }
   SECTION("closed circuits leave nothing") {

@@ -93,7 +93,8 @@ class Matcher {
     const size_t equals = word.find('=');
     const std::string name = word.substr(0, equals);
     const std::string wanted = equals == std::string::npos ? "" : word.substr(equals + 1);
-    if (name == "outcomes") return outcomes(map) == wanted;
+    if (name == "outcomes") return of_invocations(map, "outcome") == wanted;
+    if (name == "limped") return of_invocations(map, "limp") == wanted;
     const Value* field = map.field(name);
     if (field == nullptr) return false;
     if (field->kind == Value::Kind::integer) return number_matches(field->number, wanted);
@@ -101,11 +102,13 @@ class Matcher {
     return names_.name_of(field->text) == wanted;
   }
 
-  static std::string outcomes(const Value& map) {
+  // One field of each, with commas; "no" where an invocation has none.
+  static std::string of_invocations(const Value& map, std::string_view name) {
     std::string out;
     if (const Value* invocations = map.field("invocations")) {
       for (const Value& item : invocations->items) {
-        out += (out.empty() ? "" : ",") + item.field("outcome")->text;
+        const Value* field = item.field(name);
+        out += (out.empty() ? "" : ",") + (field != nullptr ? field->text : "no");
       }
     }
     return out;

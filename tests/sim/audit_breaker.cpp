@@ -43,6 +43,16 @@ std::vector<std::pair<std::string, int64_t>> probed(std::string_view marks) {
   return result;
 }
 
+std::vector<std::string> words(const std::string& list) {
+  std::vector<std::string> all;
+  for (size_t at = 0; at < list.size();) {
+    const size_t end = std::min(list.find(',', at), list.size());
+    all.push_back(list.substr(at, end - at));
+    at = end + 1;
+  }
+  return all;
+}
+
 }  // namespace
 
 void BreakerAudit::wrong(const std::string& what) {
@@ -226,6 +236,18 @@ void BreakerAudit::look_at_failure(const core::EventRecord& event, const Fields&
     return;
   }
   const auto ruling = fields.find("ruling");
+  // What ran without a dependency says nothing of it.
+  if (const auto key = decode_id(id); key && ruling != fields.end()) {
+    std::string row;
+    const bool known = before_->get(Table::life, core::keys::birth(*key), row);
+    const auto old = known ? core::decode<core::LifeRecord>(row) : std::nullopt;
+    for (const std::string& without : old ? words(old->limp) : std::vector<std::string>()) {
+      const bool same = std::to_string(old->deliveries) == fields.at("delivery");
+      if (same && ruling->second.find("needs:" + without) != std::string::npos) {
+        wrong("message " + id + " ran without " + without + ", and its failure is put down to it");
+      }
+    }
+  }
   const auto told = fields.find("class");
   // A handler that was told to stop has not failed.
   const bool stopped = told != fields.end() && told->second == "cancelled";
@@ -259,14 +281,34 @@ void BreakerAudit::look_at_life(const BirthKey& key, const core::LifeRecord& lif
   if (!old || old->token != life.token) look_at_grant(id, life);
 }
 
+// A claim goes on without what is out, and tries none of it.
+void BreakerAudit::look_at_limp(const std::string& id, const core::LifeRecord& life) {
+  for (const std::string& without : words(life.limp)) {
+    const std::string name = "needs:" + without;
+    if (circuits_before_[name].state == State::closed && circuits_[name].state == State::closed) {
+      wrong("message " + id + " goes on without " + without + ", whose circuit is closed");
+    }
+    for (const auto& [tried, at_ms] : probed(life.reserved.probe)) {
+      if (tried == name) wrong("message " + id + " goes on without " + without + ", and is its probe");
+    }
+  }
+}
+
 // A claim that was granted while a circuit of its role stood open.
 void BreakerAudit::look_at_grant(const std::string& id, const core::LifeRecord& life) {
   std::string row;
   if (!before_->get(Table::role, core::keys::role(life.role), row)) return;
   const auto role = core::decode<core::RoleRecord>(row);
   if (!role) return;
+  const core::RoleConfig& role_config = config_.role(role->name);
+  if (!life.limp.empty() && !role_config.limp) wrong("message " + id + " limps, and its role cannot");
+  look_at_limp(id, life);
+  const std::vector<std::string> without = words(life.limp);
   std::vector<std::string> names = {"role:" + role->name};
-  for (const std::string& dependency : config_.role(role->name).needs) names.push_back("needs:" + dependency);
+  for (const std::string& dependency : role_config.needs) {
+    const bool limps = std::find(without.begin(), without.end(), dependency) != without.end();
+    if (!limps) names.push_back("needs:" + dependency);
+  }
   for (const std::string& name : names) {
     for (const auto& [from, to] : circuits_[name].openings) {
       if (life.claimed_at_ms > from && (to == 0 || life.claimed_at_ms < to)) {

@@ -50,6 +50,7 @@ class BreakerAudit {
   void forget(const std::string& id);
   void give_back(const std::string& id, Spent& spent, uint32_t to);
   void look_at_life(const BirthKey& key, const core::LifeRecord& life);
+  void look_at_limp(const std::string& id, const core::LifeRecord& life);
   void look_at_grant(const std::string& id, const core::LifeRecord& life);
   size_t failing_messages(int64_t bus_ms) const;
 

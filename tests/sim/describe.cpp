@@ -255,7 +255,8 @@ std::string describe(const core::RoleConfig& role) {
   line.number("rate", role.rate.count).number("per", role.rate.per_ms);
   line.number("backlog", static_cast<int64_t>(role.backlog_max));
   line.number("bytes", static_cast<int64_t>(role.backlog_bytes_max));
-  return line.done() + text(role.quotas) + (role.needs.empty() ? "" : ", needs " + role.needs[0]);
+  return line.done() + text(role.quotas) + (role.needs.empty() ? "" : ", needs " + role.needs[0]) +
+         (role.limp ? ", limp" : "");
 }
 
 std::string describe(const core::BusConfig& config) {

@@ -81,6 +81,8 @@
 //   rights_next_not_asked     the roles of NEXT need not be among the user's
 //   rights_ids_not_asked      a message may be of a role that is not among the user's
 //   size_of_results_not_asked a result may be of any size
+//   breaker_limp_counts       failures without a dependency are put down to it
+//   breaker_limp_probes       a claim that goes on without a dependency tries its circuit
 #include <sys/wait.h>
 #include <unistd.h>
 

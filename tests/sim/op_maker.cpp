@@ -169,8 +169,8 @@ op::Fail OpMaker::fail(const Model& model, Known& known) {
     fail.error_class = rng_.chance(50) ? ErrorClass::dependency_down : ErrorClass::timeout;
   }
   const bool blames = fail.error_class == ErrorClass::dependency_down && rng_.chance(50);
-  fail.text = keep((blames ? "slack: " : "") + std::string("error " + std::to_string(rng_.below(3)) +
-                                                           " at step " + std::to_string(serial_)));
+  const std::string blamed = !blames ? "" : rng_.chance(30) ? "smtp: " : "slack: ";
+  fail.text = keep(blamed + "error " + std::to_string(rng_.below(3)) + " at step " + std::to_string(serial_));
   if (rng_.chance(20)) fail.retry_in_ms = rng_.between(1, 5000);
   fail.dead = rng_.chance(15);
   fail.usage = usage();
