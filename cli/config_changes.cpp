@@ -84,6 +84,7 @@ Settings role_settings(const core::RoleConfig& role) {
   if (role.backlog_max != 0) all["backlog"] = std::to_string(role.backlog_max);
   if (role.backlog_bytes_max != 0) all["backlog_bytes"] = bytes_text(role.backlog_bytes_max);
   if (!role.needs.empty()) all["needs"] = joined(role.needs);
+  if (role.limp) all["limp"] = "true";
   put_quotas(role.quotas, all);
   for (size_t i = 0; i < role.classes.size(); ++i) {
     const core::ClassPolicy& policy = role.classes[i];

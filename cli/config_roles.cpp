@@ -20,6 +20,7 @@ struct Draft {
   // Looked at once the rest of the role is known.
   const TomlNode* backoff = nullptr;
   const TomlNode* retry = nullptr;
+  const TomlNode* limp = nullptr;
 };
 
 // What a key is read with.
@@ -84,7 +85,13 @@ constexpr std::array<Key, 19> keys = {{
      [](const At& at, Draft& d) { at.integer(d.role.max_attempts, limits::attempts_max); }},
     {"backoff", true, [](const At& at, Draft& d) { d.backoff = &at.node; }},
     {"needs", true, [](const At& at, Draft& d) { d.role.needs = at.reader.names(at.place, at.node); }},
-    {"limp", false, [](const At& at, Draft&) { static_cast<void>(at.reader.command(at.place, at.node)); }},
+    {"limp", true,
+     [](const At& at, Draft& d) {
+       d.limp = &at.node;
+       d.handler.limp = at.reader.command(at.place, at.node);
+       d.handler.limp_place = at.reader.place_of(at.node);
+       d.role.limp = !d.handler.limp.empty();
+     }},
     {"on_freeze", true, on_freeze},
     {"quota", true, [](const At& at, Draft& d) { d.role.quotas = at.reader.quotas(at.place, at.node); }},
     {"rate", true,
@@ -136,6 +143,12 @@ void finish(ConfigReader& reader, const Place& place, Draft& draft) {
   if (draft.backoff != nullptr) {
     reader.spans(place, *draft.backoff, role.backoff_base_ms, role.backoff_max_ms);
     check_order(reader, place, *draft.backoff, role.backoff_base_ms, role.backoff_max_ms);
+  }
+  if (draft.limp != nullptr && role.needs.empty()) {
+    reader.fail(
+        place, *draft.limp,
+        "is the command for when something in needs is out, and there is no needs; name what it can do "
+        "without");
   }
   if (draft.retry == nullptr) return;
   if (!reader.expect(place, *draft.retry, TomlKind::table, "{ bad_input = \"dead\" }")) return;

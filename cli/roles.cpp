@@ -32,6 +32,7 @@ std::string held_by(const Json& role) {
   if (!breaker.empty() && breaker != "closed") {
     add(with_reason("breaker " + breaker, cell_of(role, "breaker_reason")));
   }
+  if (role.field("limp")) add("limps without " + cell_of(role, "limp"));
   if (role.field("unserved")) add("unserved: its runners are gone");
   // The fullest window's per cent.
   const Json* quota = role.field("quota");

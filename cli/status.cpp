@@ -161,6 +161,7 @@ void print_panel(Output* out, const Fleet& fleet) {
   print_quotas(out, fleet.quotas);
   int64_t dead = 0;
   std::string open;
+  std::string limping;
   for (const Json& role : *fleet.roles.as_array()) {
     dead += number_of(role, "dead");
     const std::string breaker = cell_of(role, "breaker");
@@ -168,8 +169,13 @@ void print_panel(Output* out, const Fleet& fleet) {
     const std::string reason = cell_of(role, "breaker_reason");
     open += (open.empty() ? "" : "; ") + cell_of(role, "role") + " " + breaker +
             (reason.empty() ? "" : " (" + shortened(reason, error_columns) + ")");
+    const std::string without = cell_of(role, "limp");
+    if (!without.empty()) {
+      limping += (limping.empty() ? "" : "; ") + cell_of(role, "role") + " without " + without;
+    }
   }
   panel_line(out, "breakers", open.empty() ? "none open" : open, open.empty() ? Color::green : Color::red);
+  if (!limping.empty()) panel_line(out, "limp mode", limping, Color::yellow);
   panel_line(out, "dead letters", dead == 0 ? "none" : format_count(dead),
              dead == 0 ? Color::green : Color::red);
 }

@@ -55,6 +55,8 @@ void AgentRunner::apply() {
     if (lane->setup->version != role.setup->version) {
       voice_->talk(name + ": version " + role.setup->version + " from the next claim on (was " +
                    lane->setup->version + ")");
+    } else if (lane->setup != role.setup) {
+      voice_->talk(name + ": another limp command from the next claim on");
     }
     lane->setup = role.setup;
     lane->capacity = capacity_of(role);

@@ -79,6 +79,8 @@ Result<HandlerSpec> handler_spec(const client::Reply& claim, const Setup& setup,
                            "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"}) {
     spec.environment.emplace_back(name);
   }
+  const std::string without = claim.text_of("limp");
+  spec.environment.push_back(without.empty() ? "PAWL_LIMP" : "PAWL_LIMP=" + without);
   if (!setup.prompt) spec.environment.emplace_back("PAWL_PROMPT");
   if (!surroundings.kill_file.empty()) spec.environment.push_back("PAWL_KILL_FILE=" + surroundings.kill_file);
   if (setup.prompt) spec.environment.push_back("PAWL_PROMPT=" + setup.prompt->path());

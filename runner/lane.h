@@ -28,6 +28,7 @@ struct Lane {
   int64_t claim_wait_ms = 0;  // of the next one, where the end of the work is looked for
   int64_t pause_ms = 0;       // between messages whose command does not start
   std::string held_by;        // the refusal said last, so that it is said once
+  std::string limp;           // what the newest claim goes on without, likewise
 };
 
 }  // namespace pawl::runner

@@ -29,6 +29,31 @@ void append_part(std::string_view part, std::string* all) {
   *all += std::to_string(part.size()) + ":" + std::string(part);
 }
 
+std::vector<std::string> command_line(const RoleConfig& role, const std::vector<std::string>& command) {
+  if (!role.shell) return command;
+  std::vector<std::string> line = {"/bin/sh", "-c", command[0], role.name};
+  line.insert(line.end(), command.begin() + 1, command.end());
+  return line;
+}
+
+// The same role with its limp command.
+RoleConfig limping(RoleConfig role) {
+  role.command = role.limp;
+  role.command_place = role.limp_place;
+  return role;
+}
+
+Status check_program(const RoleConfig& role, const char* key) {
+  if (role.shell || find_program(role.command[0])) return {};
+  return make_error(Code::err, role.command_place + ": role." + role.name + "." + key + ": cannot run '" +
+                                   role.command[0] + "': no such program");
+}
+
+bool same_versions(const Setup& one, const Setup& other) {
+  const bool same = one.version == other.version && !one.limp == !other.limp;
+  return same && (!one.limp || one.limp->version == other.limp->version);
+}
+
 std::string file_name_of(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
 }  // namespace
@@ -114,6 +139,9 @@ Result<ServedRole> RoleRegistry::make(const RoleConfig& role) {
                                      "] has no command, so nobody can handle it; write command = "
                                      "[\"./agent.sh\"]");
   }
+  if (!role.limp.empty()) {
+    if (const Status found = check_program(limping(role), "limp"); !found) return found.error();
+  }
   if (const auto deployed = deployed_.find(role.name); deployed != deployed_.end()) {
     auto made = make_deployed(role, deployed->second);
     if (made) return made;
@@ -121,10 +149,7 @@ Result<ServedRole> RoleRegistry::make(const RoleConfig& role) {
     return make_error(Code::err, role.name + ": version " + std::to_string(deployed->second.number) +
                                      " cannot be run here: " + made.error().text);
   }
-  if (!role.shell && !find_program(role.command[0])) {
-    return make_error(Code::err, role.command_place + ": role." + role.name + ".command: cannot run '" +
-                                     role.command[0] + "': no such program");
-  }
+  if (const Status found = check_program(role, "command"); !found) return found.error();
   std::string prompt;
   if (!role.prompt.empty()) {
     auto text = read_prompt(role);
@@ -146,6 +171,7 @@ Result<ServedRole> RoleRegistry::make_deployed(const RoleConfig& file, const Dep
   if (!version.fault.empty()) return make_error(Code::err, version.fault);
   RoleConfig role = file;
   if (!version.command.empty()) {
+    if (!file.limp.empty()) role.limp = command_line(file, file.limp);
     role.command = version.command;
     role.shell = false;
   }
@@ -178,14 +204,16 @@ Result<ServedRole> RoleRegistry::assemble(const RoleConfig& role, const std::str
     if (!copy) return copy.error();
     setup.prompt = std::move(*copy);
   }
-  setup.command = role.command;
-  if (role.shell) {
-    setup.command = {"/bin/sh", "-c", role.command[0], role.name};
-    setup.command.insert(setup.command.end(), role.command.begin() + 1, role.command.end());
-  }
+  setup.command = command_line(role, role.command);
   setup.timeout_ms = role.timeout_ms;
   setup.on_freeze = role.on_freeze;
   setup.rules = role.rules;
+  if (!role.limp.empty()) {
+    Setup limp = setup;
+    limp.version = version_of(limping(role), prompt);
+    limp.command = command_line(role, role.limp);
+    setup.limp = std::make_shared<const Setup>(std::move(limp));
+  }
   return ServedRole{std::make_shared<const Setup>(std::move(setup)), role.concurrency, role.needs};
 }
 
@@ -203,7 +231,7 @@ bool RoleRegistry::apply(const RunConfig& config, std::vector<std::string>* faul
       continue;
     }
     const auto known = roles_.find(role.name);
-    if (known != roles_.end() && known->second.setup->version == made->setup->version) {
+    if (known != roles_.end() && same_versions(*known->second.setup, *made->setup)) {
       made->setup = known->second.setup;
       changed = changed || known->second.concurrency != made->concurrency;
     } else {

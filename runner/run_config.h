@@ -20,7 +20,9 @@ struct RoleConfig {
   std::string place;                 // "pawl.toml:12", of its section
   std::vector<std::string> command;  // empty: nobody handles it here
   std::string command_place;
-  bool shell = false;  // the first word is a script for sh, the others its arguments
+  std::vector<std::string> limp;  // instead, while something that it needs is out; empty: it is held
+  std::string limp_place;
+  bool shell = false;  // the first word of either is a script for sh, the others its arguments
   std::string prompt;  // a path; empty: none
   std::string prompt_place;
   size_t concurrency = 1;

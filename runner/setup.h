@@ -23,6 +23,7 @@ struct Setup {
   EndingRules rules;
   std::shared_ptr<const PromptCopy> prompt;  // null: the role has none
   std::string version;                       // a name of all of the above; "": not recorded
+  std::shared_ptr<const Setup> limp;         // for a claim that goes on without something; null: the same
 };
 using SetupPtr = std::shared_ptr<const Setup>;
 

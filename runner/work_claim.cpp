@@ -202,7 +202,7 @@ void WorkLoop::begin_when_ready(Job* job, client::Reply claim) {
     return;
   }
   if (readiness == WorkHost::Readiness::refuse) return start_failed(job, make_error(Code::err, why));
-  job->setup = job->lane->setup;
+  job->setup = setup_for(job->lane, claim.text_of("limp"));
   begin(job, claim);
 }
 
@@ -215,6 +215,17 @@ void WorkLoop::begin_waiting() {
     job->held_claim.reset();
     begin_when_ready(job.get(), std::move(claim));
   }
+}
+
+// What the lane runs a claim with that goes on without these; empty: with everything.
+SetupPtr WorkLoop::setup_for(Lane* lane, const std::string& without) {
+  if (without != lane->limp && lane->setup->limp) {
+    voice_->talk(lane->roles.front() + (without.empty()
+                                            ? ": its own command again, with everything it needs"
+                                            : ": without " + without + ", its limp command runs"));
+  }
+  lane->limp = without;
+  return without.empty() || !lane->setup->limp ? lane->setup : lane->setup->limp;
 }
 
 void WorkLoop::begin(Job* job, const client::Reply& claim) {

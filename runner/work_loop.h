@@ -129,6 +129,7 @@ class WorkLoop {
   void on_claims(Lane* lane, const client::Reply& reply, const std::string& version);
   void on_claim_error(Lane* lane, const Error& error);
   void take(Lane* lane, client::Reply claim, const std::string& version);
+  SetupPtr setup_for(Lane* lane, const std::string& without);
   void begin_when_ready(Job* job, client::Reply claim);
   void begin(Job* job, const client::Reply& claim);
   void start_failed(Job* job, const Error& error);

@@ -23,6 +23,8 @@ std::string cut_text(std::string_view text, size_t max) {
 void Machine::note_version(LifeRecord& life, std::string_view version) {
   if (version.empty() || life.version == version) return;
   life.version = std::string(version);
+  // What a role runs is what it runs when nothing is out.
+  if (!life.limp.empty()) return;
   RoleState& role = role_by_number(life.role);
   role.version = life.version;
   counts(role);

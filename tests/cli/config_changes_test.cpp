@@ -45,6 +45,8 @@ const std::vector<Row> role_rows = {
     {"backoff", "{ base = \"1s\" }", "{ base = \"2s\", max = \"1h\" }",
      "backoff base 1s max 10m -> base 2s max 1h"},
     {"needs", "[\"a\"]", "[\"a\", \"b\"]", "needs a -> a b"},
+    // Which command it is, is the runner's alone.
+    {"limp", "[\"x\"]\nneeds = [\"a\"]", "[\"y\"]\nneeds = [\"a\"]", ""},
     {"quota", "[ { what = \"tokens\", cap = 5, per = \"1h\" } ]",
      "[ { what = \"tokens\", cap = 5, per = \"1h\", estimate = 2 } ]", "quota.tokens/1h 5 -> 5 estimate 2"},
     {"quota", "[ { what = \"calls\", cap = 5, per = \"1h\" } ]",
@@ -147,8 +149,8 @@ TEST_CASE("config changes: no key that the bus acts on is forgotten, here or in 
       const bool tested =
           std::any_of(rows->begin(), rows->end(), [&](const Row& row) { return row.key == key; });
       // The bus does nothing with these: the runner looks for itself.
-      const std::vector<std::string> foreign = {"command",   "prompt", "timeout", "limp",
-                                                "on_freeze", "shell",  "exit",    "patterns"};
+      const std::vector<std::string> foreign = {"command", "prompt", "timeout", "on_freeze",
+                                                "shell",   "exit",   "patterns"};
       const bool of_runner =
           section == "role.r" && std::find(foreign.begin(), foreign.end(), key) != foreign.end();
       CHECK(tested != of_runner);
@@ -165,6 +167,8 @@ TEST_CASE("config changes: what came and what went") {
               "role.a.retry.auth backoff -> dead"});
   CHECK(changes("[role.a]\nneeds = [\"x\"]\nrate = \"1/h\"\n", "[role.b]\n") ==
         Lines{"role.a removed", "role.a.needs x -> none", "role.a.rate 1 per 1h -> none", "role.b added"});
+  CHECK(changes("[role.a]\nneeds = [\"x\"]\n", "[role.a]\nneeds = [\"x\"]\nlimp = [\"y\"]\n") ==
+        Lines{"role.a.limp none -> true"});
   CHECK(changes("[system]\nquota = [ { what = \"calls\", cap = 5, per = \"1h\" } ]\n",
                 "[system]\nquota = [ { what = \"calls\", cap = 5, per = \"2h\" } ]\n") ==
         Lines{"system.quota.calls/1h 5 -> none", "system.quota.calls/2h none -> 5"});

@@ -135,6 +135,45 @@ TEST_CASE("registry: a version names command, prompt and settings, and nothing e
   CHECK(version_of(same, "prompt") == version);
 }
 
+TEST_CASE("registry: a limp command has a version of its own, and the same prompt") {
+  Rig rig;
+  rig.write("p.md", "be brief");
+  rig.role("a").prompt = rig.path("p.md");
+  rig.role("a").limp = {"echo", "later"};
+  rig.role("b").shell = true;
+  rig.role("b").limp = {"echo $1", "later"};
+  rig.role("c");
+  REQUIRE(rig.registry.open());
+  const SetupPtr setup = rig.registry.roles().at("a").setup;
+  REQUIRE(setup->limp);
+  CHECK(setup->limp->command == std::vector<std::string>{"echo", "later"});
+  CHECK(setup->limp->prompt == setup->prompt);
+  CHECK(setup->limp->version != setup->version);
+  CHECK_FALSE(setup->limp->limp);
+  CHECK(rig.registry.roles().at("b").setup->limp->command ==
+        std::vector<std::string>{"/bin/sh", "-c", "echo $1", "b", "later"});
+  CHECK_FALSE(rig.registry.roles().at("c").setup->limp);
+  // Neither changes the other's version, and a change of either is taken.
+  rig.role("a").limp = {"echo", "much", "later"};
+  rig.touch();
+  CHECK(rig.registry.refresh());
+  const SetupPtr second = rig.registry.roles().at("a").setup;
+  CHECK(second->version == setup->version);
+  CHECK(second->limp->version != setup->limp->version);
+  rig.role("a").limp.clear();
+  rig.touch();
+  CHECK(rig.registry.refresh());
+  CHECK_FALSE(rig.registry.roles().at("a").setup->limp);
+  // A program that is not there is told where it is written, and changes nothing.
+  rig.role("a").limp = {"/no/such/program"};
+  rig.role("a").limp_place = "pawl.toml:9";
+  rig.touch();
+  CHECK_FALSE(rig.registry.refresh());
+  const std::vector<std::string> complaints = rig.registry.take_complaints();
+  REQUIRE(complaints.size() == 1);
+  CHECK(complaints[0] == "pawl.toml:9: role.a.limp: cannot run '/no/such/program': no such program");
+}
+
 TEST_CASE("registry: a change of the prompt, however quick, is seen at the next look") {
   Rig rig;
   rig.write("p.md", "000");
