@@ -11,7 +11,7 @@ namespace {
 using core::UserConfig;
 namespace op = core::op;
 
-enum class Right : uint8_t { any, producer, worker, operates, admin };
+enum class Right : uint8_t { any, producer, worker, operates, works_or_operates, admin };
 
 // The right that an operation needs. What is not listed is the admin's.
 struct NeededRight {
@@ -47,6 +47,8 @@ struct NeededRight {
 
   Right operator()(const op::DeployList&) const { return Right::any; }
   Right operator()(const op::DeployGet&) const { return Right::any; }
+  Right operator()(const op::EventAdd&) const { return Right::works_or_operates; }
+
   Right operator()(const op::Get&) const { return Right::any; }
   Right operator()(const op::GetResult&) const { return Right::any; }
   Right operator()(const op::List&) const { return Right::any; }
@@ -82,6 +84,8 @@ bool has(const UserConfig& user, Right right) {
       return user.worker;
     case Right::operates:
       return user.operates;
+    case Right::works_or_operates:
+      return user.worker || user.operates;
     case Right::admin:
       return false;
   }
@@ -95,6 +99,7 @@ std::string_view word(Right right) {
     case Right::producer:
       return "producer";
     case Right::worker:
+    case Right::works_or_operates:
       return "worker";
     case Right::operates:
       return "operator";

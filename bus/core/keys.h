@@ -148,5 +148,7 @@ constexpr std::string_view freeze_row = "freeze";
 constexpr std::string_view chronicle_row = "chronicle";
 // Behind it name@boot: claims of that process are still to be ended as crashes.
 constexpr std::string_view reap_prefix = "reap/";
+// Behind it who has numbered his entries of the chronicle; the value: his last number (8), its entry (8).
+constexpr std::string_view source_prefix = "source/";
 
 }  // namespace pawl::core::keys

@@ -412,6 +412,7 @@ Applied Machine::dispatch(const Caller& caller, const Operation& operation, Outb
     Applied operator()(const op::DeployRollback& o) const { return Deployments(m).apply(caller, o, outbox); }
     Applied operator()(const op::DeployList& o) const { return Deployments(m).list(o, writer()); }
     Applied operator()(const op::DeployGet& o) const { return Deployments(m).get(o, writer()); }
+    Applied operator()(const op::EventAdd& o) const { return m.apply_event_add(caller, o, writer()), done(); }
     Applied guards() const { return m.gate_.command(operation, caller, *m.desk_, writer()), done(); }
   };
   return std::visit(Visitor{*this, caller, operation, outbox}, operation);

@@ -9,6 +9,7 @@
 //   freeze.cpp    the kill switch                     desk.cpp    what guards are offered
 //   reap.cpp      claims of a process that is gone    chronicle.cpp the chronicle
 //   deploy.cpp    versions of what a role runs
+//   event_add.cpp entries of the chronicle that others write
 #pragma once
 
 #include <algorithm>
@@ -310,6 +311,10 @@ class Machine {
   bool reap_some(std::string_view daemon, std::vector<uint64_t>& sequences);
   void apply_reap(const Caller& caller, const op::Reap& reap, ReplyWriter& writer);
   void tick_reaps();
+
+  // ---- event_add.cpp
+  void apply_event_add(const Caller& caller, const op::EventAdd& add, ReplyWriter& writer);
+  void forget_source(const EventRecord& event, uint64_t number);
 
   // ---- ends.cpp
   std::optional<Loaded> load(const BirthKey& key);

@@ -206,6 +206,15 @@ struct Events {
   bool hashes = false;  // with each entry its place in the chain (chronicle.h)
 };
 
+// An entry of the chronicle that somebody else than the bus writes.
+struct EventAdd {
+  Text kind;
+  // Who counts his entries: one with a number at or below his last is there already. Empty: nobody does.
+  Text source;
+  uint64_t number = 0;
+  std::vector<std::pair<Text, Text>> fields;
+};
+
 // Status reads: answered from committed values, never wait.
 struct Info {};
 
@@ -314,6 +323,6 @@ using Operation =
                  op::Events, op::Info, op::Unclaim, op::KillSet, op::KillClear, op::KillStatus, op::KillFiles,
                  op::QuotaSet, op::QuotaGet, op::QuotaDrop, op::GuardList, op::SetGuardMode, op::Beat,
                  op::Daemons, op::DaemonInfo, op::DaemonForget, op::Reap, op::DeploySet, op::DeployRollback,
-                 op::DeployList, op::DeployGet>;
+                 op::DeployList, op::DeployGet, op::EventAdd>;
 
 }  // namespace pawl::core

@@ -134,6 +134,10 @@ constexpr Command table[] = {
     {"DAEMON", "", 2, 2, flag_status, daemons, "DAEMON name", "One daemon, as in DAEMONS.", decode_daemon},
     {"REAP", "", 3, 3, flag_write | flag_admin, daemons, "REAP daemon boot",
      "Ends every claim of a process that is gone as a crash; answers how many.", decode_reap},
+    {"EVENT", "ADD", 3, any, flag_write, daemons, "EVENT ADD kind [name value]...",
+     "Writes an entry into the chronicle: launcher.*, runner.*, mirror.*, note. source and number, together, "
+     "are reserved names: of one source no number comes twice.",
+     decode_event_add},
 
     {"SUBSCRIBE", "", 2, any, subscriber, broadcast, "SUBSCRIBE channel [channel ...]",
      "Receives what is published on channels.", decode_session},

@@ -1,4 +1,4 @@
-// BEAT, DAEMONS, DAEMON, REAP: the fleet's processes.
+// BEAT, DAEMONS, DAEMON, REAP, EVENT ADD: the fleet's processes.
 #include <algorithm>
 #include <array>
 
@@ -67,7 +67,60 @@ std::optional<Error> bad_value(op::Beat& beat, std::string_view name, std::strin
   return std::nullopt;
 }
 
+// The other words are the bus's own, so that nobody can pass for it.
+constexpr std::array<std::string_view, 4> event_families = {"launcher", "runner", "mirror", "note"};
+constexpr std::array<std::string_view, 5> event_names_of_the_bus = {"seq", "at", "kind", "by", "sha256"};
+
+std::optional<Error> bad_kind(std::string_view kind) {
+  if (auto error = bad_name("a kind", kind)) return error;
+  const std::string_view family = kind.substr(0, kind.find('.'));
+  if (std::find(event_families.begin(), event_families.end(), family) != event_families.end()) {
+    return std::nullopt;
+  }
+  return badarg("kind " + quoted(kind) +
+                " is not for others than the bus; use note, or one that begins with note. launcher. runner. "
+                "or mirror.");
+}
+
+std::optional<Error> bad_event_field(op::EventAdd& add, std::string_view name, std::string_view value) {
+  if (same_word(name, "source")) {
+    add.source = value;
+    return bad_name("source", value);
+  }
+  if (same_word(name, "number")) {
+    int64_t number = 0;
+    auto error = bad_number("number", value, 1, limits::quota_cap_max, "a whole number", number);
+    add.number = static_cast<uint64_t>(number);
+    return error;
+  }
+  if (auto error = bad_name("a field's name", name)) return error;
+  for (const std::string_view own : event_names_of_the_bus) {
+    if (same_word(name, own)) return badarg("the field " + quoted(name) + " is written by the bus itself");
+  }
+  if (auto error = bad_length("a field", value, 0, limits::event_field_bytes_max)) return error;
+  if (add.fields.size() == limits::event_fields_max) {
+    return badarg("an entry has at most " + std::to_string(limits::event_fields_max) + " fields");
+  }
+  add.fields.emplace_back(name, value);
+  return std::nullopt;
+}
+
 }  // namespace
+
+Decoded decode_event_add(const Command& command, Args args) {
+  op::EventAdd add;
+  if (args.size() % 2 == 0) return wrong_arity(command);
+  if (auto error = bad_kind(args[2])) return *std::move(error);
+  add.kind = args[2];
+  for (size_t i = 3; i < args.size(); i += 2) {
+    for (size_t j = 3; j < i; j += 2) {
+      if (same_word(args[i], args[j])) return badarg("the field " + quoted(args[i]) + " is there twice");
+    }
+    if (auto error = bad_event_field(add, args[i], args[i + 1])) return *std::move(error);
+  }
+  if (add.source.empty() != (add.number == 0)) return badarg("source and number go together");
+  return operation(std::move(add));
+}
 
 Decoded decode_beat(const Command& command, Args args) {
   op::Beat beat;

@@ -23,6 +23,7 @@ Decoded decode_result(const Command& command, Args args);
 Decoded decode_explain(const Command& command, Args args);
 Decoded decode_list(const Command& command, Args args);
 Decoded decode_events(const Command& command, Args args);
+Decoded decode_event_add(const Command& command, Args args);
 Decoded decode_roles(const Command& command, Args args);
 Decoded decode_role(const Command& command, Args args);
 Decoded decode_role_drop(const Command& command, Args args);

@@ -35,7 +35,7 @@ COMMANDS = {
         "DEAD COUNT", "DEAD GROUPS", "DEAD REPLAY {dead} DRYRUN", "DEAD REPLAY FILTER DRYRUN", "ROLES", "ROLE {role}", "PAUSE {idle}",
         "RESUME {idle}", "KILL STATUS", "QUOTA SET {idle} CALLS 1000 PER 3600000", "QUOTA GET", "QUOTA GET {idle}",
         "QUOTA DROP {idle} CALLS PER 3600000", "GUARD LIST", "GUARD MODE pause enforce", "BEAT daemon", "DAEMONS", "DAEMON FORGET daemon",
-        "REAP worker boot", "DEPLOY SET {idle} COMMAND 2 ./agent --fast PROMPT text", "DEPLOY LIST {idle}", "DEPLOY GET {idle}",
+        "REAP worker boot", "EVENT ADD note text drill", "DEPLOY SET {idle} COMMAND 2 ./agent --fast PROMPT text", "DEPLOY LIST {idle}", "DEPLOY GET {idle}",
         "DEPLOY ROLLBACK {idle}", "DEPLOY ROLLBACK {idle} TO 1", "DEPLOY DROP {idle} REASON text", "SWEEP", "INCIDENT LIST", "PUBLISH news text", "PING", "PING text", "ECHO text", "SELECT 0", "HELLO 2",
         "CLIENT ID", "COMMAND COUNT", "INFO", "CONFIG GET save", "COMMITSEQ", "VERIFY", "MULTI", "DISCARD",
     ],

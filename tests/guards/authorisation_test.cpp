@@ -140,6 +140,7 @@ std::vector<Asked> about_none() {
       {"BEAT", op::Beat{}, "wa"},
       {"DAEMON FORGET", op::DaemonForget{}, "oa"},
       {"REAP", op::Reap{}, "oa"},
+      {"EVENT ADD", op::EventAdd{}, "woa"},
       {"KILL SET", op::KillSet{}, "oa"},
       {"KILL CLEAR", op::KillClear{}, "oa"},
       {"GUARD MODE", op::SetGuardMode{}, "oa"},

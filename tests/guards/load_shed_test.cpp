@@ -298,6 +298,7 @@ TEST_CASE("shed: what a full disk stops") {
       {"DEPLOY ROLLBACK", op::DeployRollback{}, never},
       {"DEPLOY LIST", op::DeployList{}, never},
       {"DEPLOY GET", op::DeployGet{}, never},
+      {"EVENT ADD", op::EventAdd{}, never},
       {"a claim whose reply was lost", op::Unclaim{}, never},
   };
   // Every operation but the transaction, of which the chain asks item by item; two stand here twice.

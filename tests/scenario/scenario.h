@@ -20,7 +20,7 @@
 // DEPLOY GET answers), versions r.
 //
 // beat svc boot=b1 interval=1000 roles=r needs=slack errors=3 state=stopping; daemon svc, daemons, forget
-// svc; reap svc b1.
+// svc; reap svc b1. note kind source=l number=3 text=x (EVENT ADD).
 //
 // Other lines: jump 1h (one turn, that much later), later 1h (the turn of the next line is that much later),
 // wall -1h (somebody sets the clock), restart [down=1h], gone c1 (the connection closes), hold [strict]

@@ -351,6 +351,14 @@ std::optional<Operation> make_daemon_operation(const ScenarioLine& line) {
   if (verb == "daemons") return op::Daemons{};
   if (verb == "forget") return op::DaemonForget{arg(line, 0)};
   if (verb == "reap") return op::Reap{arg(line, 0), arg(line, 1)};
+  if (verb == "note") {
+    op::EventAdd add;
+    add.kind = arg(line, 0);
+    add.source = line.word("source").value_or("");
+    add.number = static_cast<uint64_t>(line.number_of("number").value_or(0));
+    if (const auto text = line.word("text")) add.fields.emplace_back("text", *text);
+    return add;
+  }
   return std::nullopt;
 }
 

@@ -217,6 +217,13 @@ struct Describer {
   }
   std::string operator()(const op::DeployList& o) const { return Line("DEPLOY LIST").word(o.role).done(); }
   std::string operator()(const op::DeployGet& o) const { return Line("DEPLOY GET").word(o.role).done(); }
+  std::string operator()(const op::EventAdd& o) const {
+    return Line("EVENT ADD")
+        .word(o.kind)
+        .word(o.source)
+        .number("number", static_cast<int64_t>(o.number))
+        .done();
+  }
   std::string operator()(const op::SetGuardMode& o) const {
     return Line("GUARD MODE").word(o.name).word(core::guard_mode_names[static_cast<size_t>(o.mode)]).done();
   }
