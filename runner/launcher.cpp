@@ -19,6 +19,14 @@ namespace {
 
 constexpr int64_t idle_ms = 60'000;
 
+std::string fresh_source(std::mt19937_64& random) {
+  constexpr std::string_view digits = "0123456789abcdefghijklmnopqrstuv";
+  std::string name;
+  uint64_t bits = random();
+  for (int i = 0; i < 12; ++i, bits >>= 5) name += digits[bits & 31];
+  return name;
+}
+
 }  // namespace
 
 Launcher::Launcher(LauncherOptions options, const UpFolder& folder, LogSink& log, ServiceManager manager,
@@ -28,6 +36,7 @@ Launcher::Launcher(LauncherOptions options, const UpFolder& folder, LogSink& log
       log_(log),
       manager_(std::move(manager)),
       random_(std::random_device{}()),
+      journal_(folder, "up-" + fresh_source(random_)),
       reload_bus_(again) {}
 
 Status Launcher::open() {
@@ -58,6 +67,7 @@ Status Launcher::open() {
   become_subreaper();
   desk_ = std::make_unique<BusDesk>(options_.bus);
   reaps_ = folder_.reaps();
+  journal_.recall();
   adopt_all();
   recall_failures();
   return {};
@@ -134,6 +144,7 @@ int64_t Launcher::next_wake_ms(int64_t now_ms) const {
     if (looking || (watching && bus_ready())) wake_ms = std::min(wake_ms, daemon.check_at_ms);
   }
   if (!reaps_.empty() && !reap_asked_ && bus_ready()) wake_ms = std::min(wake_ms, reap_at_ms_);
+  if (!journal_.empty() && !event_asked_ && bus_ready()) wake_ms = std::min(wake_ms, event_at_ms_);
   if (stopping_) {
     constexpr int64_t look_again_ms = 100;
     wake_ms = std::min(wake_ms, now_ms + look_again_ms);
@@ -167,6 +178,7 @@ void Launcher::turn(int64_t now_ms) {
   send_reap(now_ms);
   send_reload();
   settle();
+  send_event(now_ms);
   take_callers();
   serve_waiting();
   collect_children();

@@ -13,6 +13,8 @@ constexpr int64_t reap_again_ms = 500;
 constexpr uint32_t reds_until_unwell = 2;
 constexpr uint64_t reap_tag = UINT64_MAX;
 constexpr uint64_t reload_tag = UINT64_MAX - 1;
+constexpr uint64_t event_tag = UINT64_MAX - 2;
+constexpr int64_t event_again_ms = 500;
 
 }  // namespace
 
@@ -95,6 +97,8 @@ void Launcher::take_answers(int64_t now_ms) {
       take_reap_answer(answer, now_ms);
     } else if (answer.tag == reload_tag) {
       take_reload_answer(answer);
+    } else if (answer.tag == event_tag) {
+      take_event_answer(answer, now_ms);
     } else {
       take_ready_answer(daemons_[answer.tag], answer);
     }
@@ -149,6 +153,29 @@ void Launcher::take_reap_answer(const BusDesk::Answer& answer, int64_t now_ms) {
   }
   reaps_.erase(reaps_.begin());
   if (const Status saved = folder_.save_reaps(reaps_); !saved.ok()) options_.say(saved.error().text);
+}
+
+// One at a time, so that they stand in the chronicle in their order.
+void Launcher::send_event(int64_t now_ms) {
+  if (journal_.empty() || event_asked_ || now_ms < event_at_ms_ || !bus_ready()) return;
+  event_asked_ = true;
+  desk_->ask(event_tag, journal_.next());
+}
+
+void Launcher::take_event_answer(const BusDesk::Answer& answer, int64_t now_ms) {
+  event_asked_ = false;
+  const bool refused = answer.reached && answer.reply.is_error();
+  if (!answer.reached || (refused && answer.reply.error().code == Code::readonly)) {
+    journal_.not_told();
+    event_at_ms_ = now_ms + event_again_ms;
+    return;
+  }
+  // A bus that takes none of them (no right, an older one) must not keep them for ever.
+  if (refused && answer.reply.bytes != event_refused_) {
+    event_refused_ = answer.reply.bytes;
+    options_.say("the bus does not take an entry of its chronicle: " + event_refused_);
+  }
+  if (const Status saved = journal_.told(); !saved.ok()) options_.say(saved.error().text);
 }
 
 // Who read the file anew has the bus do it too.

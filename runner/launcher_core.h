@@ -2,7 +2,7 @@
 //   launcher.cpp          the loop
 //   launcher_life.cpp     events, the table's actions, order
 //   launcher_keep.cpp     keepers: starting, hearing, adopting, ending what a dead one left
-//   launcher_bus.cpp      readiness, claims of the dead
+//   launcher_bus.cpp      readiness, claims of the dead, the chronicle
 //   launcher_control.cpp  pawl ops
 #pragma once
 
@@ -21,6 +21,7 @@
 #include "runner/handler.h"
 #include "runner/keeper_link.h"
 #include "runner/launcher.h"
+#include "runner/life_journal.h"
 #include "runner/lifecycle.h"
 #include "runner/log_sink.h"
 #include "runner/restart_policy.h"
@@ -83,6 +84,7 @@ class Launcher {
   void enter(Daemon& daemon, LifeState from);
   void act(Daemon& daemon, LifeAction action);
   void record(const Daemon& daemon, LifeState from, LifeEvent event);
+  void tell_chronicle(const Daemon& daemon, std::string_view kind, const LifeJournal::Fields& more);
   void escalate(const Daemon& daemon);
   void settle();
   void settle_stop();
@@ -115,6 +117,8 @@ class Launcher {
   void take_health_answer(Daemon& daemon, const BusDesk::Answer& answer);
   void reap(const std::string& name, const std::string& boot);
   void send_reap(int64_t now_ms);
+  void send_event(int64_t now_ms);
+  void take_event_answer(const BusDesk::Answer& answer, int64_t now_ms);
   void send_reload();
   void take_reload_answer(const BusDesk::Answer& answer);
   void take_reap_answer(const BusDesk::Answer& answer, int64_t now_ms);
@@ -147,6 +151,10 @@ class Launcher {
   UpFolder::Reaps reaps_;
   bool reap_asked_ = false;
   int64_t reap_at_ms_ = 0;
+  LifeJournal journal_;
+  bool event_asked_ = false;
+  int64_t event_at_ms_ = 0;
+  std::string event_refused_;            // what the bus said to it, so that it is said once
   std::optional<LauncherOptions> next_;  // the file has been read anew
   bool reload_bus_ = false;              // the bus is to read it too
   bool stopping_ = false;

@@ -8,7 +8,7 @@
 namespace pawl::runner {
 namespace {
 
-constexpr int64_t reaps_on_stop_ms = 2'000;               // how long a stop waits to tell the bus of the dead
+constexpr int64_t tells_on_stop_ms = 2'000;               // how long a stop waits to tell the bus of the dead
 constexpr std::string_view config_error_end = "exit 78";  // sysexits: EX_CONFIG; no restart mends it
 
 std::string json_text(std::string_view text) {
@@ -105,9 +105,29 @@ void Launcher::record(const Daemon& daemon, LifeState from, LifeEvent event) {
             ",\"event\":" + json_text(life_event_name(event)) + ",\"why\":" + json_text(why) + ",\"boot\":" +
             json_text(daemon.run.boot) + ",\"pid\":" + std::to_string(daemon.run.main.pid) + "}");
   options_.say(daemon.spec.name + ": " + std::string(to) + (why.empty() ? "" : " (" + why + ")"));
+  // That there is something to start is no news.
+  if (from == LifeState::stopped && daemon.state == LifeState::waiting) return;
+  tell_chronicle(daemon, to,
+                 {{"from", std::string(life_state_name(from))},
+                  {"trigger", std::string(life_event_name(event))},
+                  {"reason", why},
+                  {"ended", daemon.state == LifeState::ending ? daemon.end_code : ""}});
+}
+
+void Launcher::tell_chronicle(const Daemon& daemon, std::string_view kind, const LifeJournal::Fields& more) {
+  LifeJournal::Fields fields = {{"daemon", daemon.spec.name}, {"boot", daemon.run.boot}};
+  if (daemon.run.main.pid != 0) fields.emplace_back("pid", std::to_string(daemon.run.main.pid));
+  fields.insert(fields.end(), more.begin(), more.end());
+  const Status kept = journal_.add(kind, wall_now_ms(), fields);
+  if (!kept.ok()) options_.say(daemon.spec.name + ": " + kept.error().text);
 }
 
 void Launcher::escalate(const Daemon& daemon) {
+  tell_chronicle(daemon, "escalate",
+                 {{"tier", "ultra"},
+                  {"reason", daemon.why},
+                  {"log", folder_.log_path(daemon.spec.name)},
+                  {"command", options_.relaunch + daemon.spec.name}});
   options_.say(daemon.spec.name + ": it needs a person: look at " + folder_.log_path(daemon.spec.name) +
                ", mend it, then: " + options_.relaunch + daemon.spec.name);
 }
@@ -178,8 +198,9 @@ void Launcher::settle_stop() {
       return daemons_[other].state == LifeState::stopped;
     });
     if (!alone) continue;
-    const bool owes = at->spec.name == bus_daemon_name && at->state == LifeState::ready && !reaps_.empty() &&
-                      steady_now_ms() - stopping_since_ms_ < reaps_on_stop_ms;
+    const bool untold = !reaps_.empty() || !journal_.empty();
+    const bool owes = at->spec.name == bus_daemon_name && at->state == LifeState::ready && untold &&
+                      steady_now_ms() - stopping_since_ms_ < tells_on_stop_ms;
     if (!owes) apply(*at, LifeEvent::unwant, "");
   }
 }

@@ -192,6 +192,13 @@ std::vector<UpFolder::Failures> UpFolder::failures() const {
   return found;
 }
 
+std::vector<std::string> UpFolder::lines(const std::string& name) const {
+  std::vector<std::string> found;
+  std::ifstream file(path_ + "/" + name);
+  for (std::string line; std::getline(file, line);) found.push_back(std::move(line));
+  return found;
+}
+
 int UpFolder::listen_at(const std::string& name) const {
   const sockaddr_un address = address_in(folder_, name);
   const int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

@@ -4,6 +4,7 @@
 //   lock          held for life; says who
 //   run/NAME      the process that runs: boot, keeper (pid and start time), control group
 //   failures      when daemons have failed, for the bound on restarts
+//   chronicle     changes of state that the bus has not been told of, a line of JSON each
 //   reap          incarnations that have ended and whose claims the bus has not been told of
 //   sock/BOOT     the keeper's socket of one incarnation;  control  the launcher's own
 //   log/NAME.log  a daemon's output;  log/launcher.log  every change of state, a line of JSON each
@@ -67,6 +68,10 @@ class UpFolder {
   };
   Status save_failures(const std::vector<Failures>& failures) const;
   std::vector<Failures> failures() const;
+
+  // A file of its own for whoever keeps lines in it; none: no lines.
+  Status save_lines(const std::string& name, std::string_view text) const { return write_file(name, text); }
+  std::vector<std::string> lines(const std::string& name) const;
 
   // Sockets of packets, by a name in this folder, however long its path is. -1: errno says why.
   int listen_at(const std::string& name) const;

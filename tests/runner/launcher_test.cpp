@@ -10,7 +10,9 @@
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <fstream>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <sstream>
 
 #include "runner/process_tree.h"
@@ -67,6 +69,7 @@ class Fleet {
     options.bus.path = bus_path();
     options.folder = path("up");
     options.program = PAWL_TEST_KEEPER;
+    options.relaunch = "pawl ops relaunch ";
     options.say = [](std::string_view) {};
     pid_ = fork();
     if (pid_ == 0) _exit(run_launcher(std::move(options)).ok() ? 0 : 1);
@@ -195,4 +198,117 @@ TEST_CASE("launcher: a stop tells the bus of everyone who claimed") {
   CHECK(fleet.stop() == 0);
   // This one had no bus to tell it to, so it stays on record.
   CHECK(read_file(fleet.path("up/reap")) == "a " + boot + "\n");
+}
+
+namespace {
+
+// Of a command of the launcher's: the value behind a name.
+std::string field(const FakeBus::Words& words, const std::string& name) {
+  for (size_t i = 3; i + 1 < words.size(); i += 2) {
+    if (words[i] == name) return words[i + 1];
+  }
+  return "";
+}
+
+// What a bus has of the chronicle: each number of a source once.
+struct Chronicle {
+  std::mutex mutex;
+  std::map<std::string, int64_t> last;
+  std::vector<FakeBus::Words> entries;
+
+  std::string answer(const FakeBus::Words& words) {
+    if (words[0] != "EVENT") return ":0\r\n";
+    const std::lock_guard lock(mutex);
+    int64_t& known = last[field(words, "source")];
+    const int64_t number = std::stoll(field(words, "number"));
+    if (number <= known) return ":0\r\n";
+    known = number;
+    entries.push_back(words);
+    return ":" + std::to_string(entries.size()) + "\r\n";
+  }
+  // "ready(trigger)" of each, in order.
+  std::string text() {
+    const std::lock_guard lock(mutex);
+    std::string all;
+    for (const FakeBus::Words& words : entries) {
+      all += (all.empty() ? "" : " ") + words[2].substr(words[2].find('.') + 1) + "(" +
+             field(words, "trigger") + ")";
+    }
+    return all;
+  }
+  std::string of(const std::string& kind, const std::string& name) {
+    const std::lock_guard lock(mutex);
+    for (const FakeBus::Words& words : entries) {
+      if (words[2] == kind) return field(words, name);
+    }
+    return "none";
+  }
+};
+
+}  // namespace
+
+TEST_CASE(
+    "launcher: every change of state is in the chronicle, also of the time without a bus, in order and "
+    "once") {
+  Fleet fleet;
+  DaemonSpec a = fleet.shell("a", "[ -e up-again ] && exec sleep 300; echo dying; exit 3");
+  a.restart.base_ms = a.restart.max_ms = 300;
+  fleet.start({a});
+  // The whole of it happens while there is no bus, and the launcher is killed in between.
+  REQUIRE(wait_until([&] { return fleet.entered("a", "backoff"); }));
+  fleet.stop(SIGKILL);
+  std::ofstream(fleet.path("up-again")) << "x";
+  fleet.start({a});
+  REQUIRE(wait_until([&] { return fleet.entered("a", "ready"); }));
+  Chronicle chronicle;
+  {
+    // A bus that hears the first ones and is gone before it has answered.
+    std::atomic<int> heard = 0;
+    const FakeBus bus(fleet.bus_path(), [&](const FakeBus::Words& words) -> std::string {
+      const std::string reply = chronicle.answer(words);
+      return words[0] == "EVENT" && ++heard == 3 ? "" : reply;
+    });
+    REQUIRE(wait_until([&] { return heard >= 3; }));
+  }
+  const FakeBus bus(fleet.bus_path(), [&](const FakeBus::Words& words) { return chronicle.answer(words); });
+  CHECK(wait_until([&] { return read_file(fleet.path("up/chronicle")).empty(); }));
+  const std::string text = chronicle.text();
+  INFO(text);
+  CHECK(text.find("starting(cleared) ready(readied) ending(died) backoff(emptied)") == 0);
+  CHECK(text.find("ready(readied)", text.size() - std::string("ready(readied)").size()) != std::string::npos);
+  CHECK(chronicle.of("launcher.ending", "ended") == "exit 3");
+  CHECK(chronicle.of("launcher.ending", "reason") == "exit 3; it said: dying");
+  CHECK(chronicle.of("launcher.ready", "daemon") == "a");
+  // With the time at which it happened.
+  int64_t before = 0;
+  for (const FakeBus::Words& words : chronicle.entries) {
+    const int64_t happened = std::stoll(field(words, "happened"));
+    CHECK(happened >= before);
+    before = happened;
+  }
+}
+
+TEST_CASE("launcher: a daemon that is given up is an ultra entry with the command to type") {
+  Fleet fleet;
+  DaemonSpec a = fleet.shell("a", "exit 3");
+  a.restart.restarts_max = 1;
+  fleet.start({a});
+  Chronicle chronicle;
+  const FakeBus bus(fleet.bus_path(), [&](const FakeBus::Words& words) { return chronicle.answer(words); });
+  REQUIRE(wait_until([&] { return chronicle.of("launcher.escalate", "tier") == "ultra"; }));
+  CHECK(chronicle.of("launcher.escalate", "daemon") == "a");
+  CHECK(chronicle.of("launcher.escalate", "command") == "pawl ops relaunch a");
+  CHECK(chronicle.of("launcher.escalate", "log") == fleet.path("up/log/a.log"));
+  CHECK(chronicle.of("launcher.escalate", "reason") == chronicle.of("launcher.failed", "reason"));
+  CHECK(chronicle.of("launcher.failed", "trigger") == "exhausted");
+}
+
+TEST_CASE("launcher: a bus that takes no entry keeps nothing back for ever") {
+  Fleet fleet;
+  fleet.start({fleet.shell("a", "exec sleep 300")});
+  const FakeBus bus(fleet.bus_path(), [&](const FakeBus::Words& words) -> std::string {
+    return words[0] == "EVENT" ? "-DENIED user up: the right worker is needed\r\n" : ":0\r\n";
+  });
+  REQUIRE(wait_until([&] { return bus.asked({"EVENT"}) >= 2; }));
+  CHECK(wait_until([&] { return read_file(fleet.path("up/chronicle")).empty(); }));
 }
