@@ -148,7 +148,7 @@ size_t Machine::retain_chronicle() {
                if (!old && head_.chronicle_bytes <= config_.chronicle_bytes_max) return false;
                head_.chronicle_bytes -= std::min<uint64_t>(head_.chronicle_bytes, value.size());
                head_.first_event = keys::read_be(key, 0, 8) + 1;
-               if (event) forget_source(*event, keys::read_be(key, 0, 8));
+               if (event) forget_source(view_, *event, keys::read_be(key, 0, 8));
                if (event) chronicle_ends_.before_first = event->hash;
                chronicle_changed_ = true;
                gone.emplace_back(key);

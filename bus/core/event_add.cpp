@@ -25,13 +25,13 @@ void Machine::apply_event_add(const Caller& caller, const op::EventAdd& add, Rep
   chronicle(add.kind, std::move(fields));
 }
 
-// With the last entry of a source goes what is known of its numbers.
-void Machine::forget_source(const EventRecord& event, uint64_t number) {
+void forget_source(Overlay& view, const EventRecord& event, uint64_t number) {
   for (const auto& [name, value] : event.fields) {
     if (name != "source") continue;
     const std::string key = source_key(value);
-    if (view_.get(Table::meta, key, row_) && row_.size() == 16 && keys::read_be(row_, 8, 8) == number) {
-      view_.erase(Table::meta, key);
+    std::string row;
+    if (view.get(Table::meta, key, row) && row.size() == 16 && keys::read_be(row, 8, 8) == number) {
+      view.erase(Table::meta, key);
     }
     return;
   }

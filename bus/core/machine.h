@@ -4,12 +4,10 @@
 //   claim.cpp     taking, windows                     settle.cpp  leaving a claim
 //   ends.cpp      placing, groups, ends               change.cpp  cancel, move
 //   dead.cpp      dead letters                        read.cpp    get, explain, roles
-//   list.cpp      list
+//   list.cpp      list                                deploy.cpp  versions of what a role runs
 //   timers.cpp    clocks, due rows, lapses, retention waits.cpp   parked commands, events
 //   freeze.cpp    the kill switch                     desk.cpp    what guards are offered
-//   reap.cpp      claims of a process that is gone    chronicle.cpp the chronicle
-//   deploy.cpp    versions of what a role runs
-//   event_add.cpp entries of the chronicle that others write
+//   reap.cpp      claims of a process that is gone    chronicle.cpp, event_add.cpp
 #pragma once
 
 #include <algorithm>
@@ -292,8 +290,9 @@ class Machine {
                                 std::string_view text);
   uint32_t max_attempts(const RoleState& role, uint32_t own) const;
 
-  // ---- chronicle.cpp
+  // ---- chronicle.cpp, event_add.cpp
   Status load_chronicle();
+  void apply_event_add(const Caller& caller, const op::EventAdd& add, ReplyWriter& writer);
   void chronicle(std::string_view kind, Headers fields);
   void seal_chronicle();
   size_t retain_chronicle();
@@ -311,10 +310,6 @@ class Machine {
   bool reap_some(std::string_view daemon, std::vector<uint64_t>& sequences);
   void apply_reap(const Caller& caller, const op::Reap& reap, ReplyWriter& writer);
   void tick_reaps();
-
-  // ---- event_add.cpp
-  void apply_event_add(const Caller& caller, const op::EventAdd& add, ReplyWriter& writer);
-  void forget_source(const EventRecord& event, uint64_t number);
 
   // ---- ends.cpp
   std::optional<Loaded> load(const BirthKey& key);

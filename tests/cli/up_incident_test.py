@@ -128,7 +128,11 @@ class IncidentTest(UpTest):
             harness.wait_until(lambda name=name: self.message(name)["state"] == "done", what=name)
         self.wait_event("launcher.ready", daemon="slack", boot=self.list()["slack"]["boot"])
 
-        events = self.events()
+        self.check(self.events(), first_boot)
+        self.stop(launcher)
+        self.nobody_left()
+
+    def check(self, events, first_boot):
         def find(kind, **fields):
             found = [e for e in events if e["kind"] == kind and all(e.get(name) == value for name, value in fields.items())]
             self.assertTrue(found, (kind, fields, self.said()))
@@ -173,8 +177,6 @@ class IncidentTest(UpTest):
         early = [one for (one,) in limped if opened["at"] < one["start"] < half["at"]]
         self.assertEqual({one["limp"] for one in early}, {"slack"})
         self.assertLess(early[0]["end"], half["at"])
-        self.stop(launcher)
-        self.nobody_left()
 
 
 if __name__ == "__main__":
