@@ -43,6 +43,10 @@ TEST_CASE("deploy: a version runs from the next claim on, and a rollback follows
     rollback r to=9                      | !NOTFOUND no version 9
     deployed r version=4                 | version=4 current=0 prompt=rest
     deployed r version=9                 | !NOTFOUND no version 9
+    rollback r to=1                      | version=1 before=3
+    deploy r prompt=on                   | version=5 before=1
+    rollback r                           | version=1 before=5
+    rollback r to=3                      | version=3
     rollback r to=0                      | version=0 before=3 changed=1
     rollback r to=0                      | version=0 before=0 changed=0
     rollback nowhere                     | !NOTFOUND no role 'nowhere'
