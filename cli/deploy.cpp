@@ -79,7 +79,9 @@ void print_changes(Session* session, const Content& before, const Content& after
     out.line(out.paint(Color::green, "+ command " + (new_command.empty() ? file : printable(new_command))));
   }
   if (before.prompt == after.prompt) return;
-  out.line(out.paint(Color::dim, before.prompt ? "  prompt" : "  prompt, in the place of pawl.toml's"));
+  const bool both = before.prompt && after.prompt;
+  const std::string file = before.prompt ? ", pawl.toml's from now on" : ", in the place of pawl.toml's";
+  out.line(out.paint(Color::dim, "  prompt" + (both ? "" : file)));
   print_difference(&out, "prompt", before.prompt.value_or(""), after.prompt.value_or(""));
 }
 
@@ -250,8 +252,16 @@ int run_ops_rollback(Session* session) {
     command.insert(command.end(), {"TO", std::to_string(*to)});
   }
   session->introduce();
+  int64_t number = 0;
+  const auto before = ask_present(session, &number);
+  if (!before) return session->exit_code();
   const auto reply = session->ask(command);
-  return reply ? print_outcome(session, *reply, "runs that already") : session->exit_code();
+  if (!reply) return session->exit_code();
+  if (!session->out.json()) {
+    const auto after = ask_present(session, &number);
+    if (after) print_changes(session, *before, *after);
+  }
+  return print_outcome(session, *reply, "runs that already");
 }
 
 int run_ops_versions(Session* session) {

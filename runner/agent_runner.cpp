@@ -85,7 +85,9 @@ void AgentRunner::on_deployed(const std::string& role, std::optional<DeployedVer
                                        : "\nthe role waits until it can; or pawl ops rollback " + role));
   }
   if (changed) apply();
+  answered_ = true;
   loop_.begin_waiting();
+  answered_ = false;
 }
 
 WorkHost::Readiness AgentRunner::readiness(const Lane& lane, int64_t deployed, std::string* why) {
@@ -95,7 +97,8 @@ WorkHost::Readiness AgentRunner::readiness(const Lane& lane, int64_t deployed, s
   if (lane.retired || served == registry_->roles().end()) return Readiness::begin;
   if (deployed == 0 && registry_->deployed(role) != 0 && registry_->deploy(role, std::nullopt)) apply();
   if (served->second.deployed == deployed) return Readiness::begin;
-  if (registry_->deployed(role) != deployed) {
+  const bool ask_again = registry_->is_faulty(role) && !answered_;
+  if (registry_->deployed(role) != deployed || ask_again) {
     deployed_.want(role, deployed);
     return Readiness::wait;
   }

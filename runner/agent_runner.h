@@ -50,6 +50,7 @@ class AgentRunner : public WorkHost {
   Heartbeat heartbeat_;
   WorkLoop loop_;
   DeployedWatch deployed_;
+  bool answered_ = false;  // what waits is looked at for an answer that just came
   std::map<std::string, Lane*> lanes_;
   bool reduced_ = false;
   int64_t look_at_ms_ = 0;

@@ -285,6 +285,11 @@ int64_t RoleRegistry::deployed(const std::string& role) const {
   return found == deployed_.end() ? 0 : found->second.number;
 }
 
+bool RoleRegistry::is_faulty(const std::string& role) const {
+  const auto found = deployed_.find(role);
+  return found != deployed_.end() && !found->second.fault.empty();
+}
+
 bool RoleRegistry::refresh(bool forced) {
   if (!forced && !unusable_ && !files_changed()) return false;
   stamps_.clear();

@@ -42,6 +42,8 @@ class RoleRegistry {
   bool deploy(const std::string& role, std::optional<DeployedVersion> version);
   // The version that deploy() named last, whether it can be run or not; 0: none.
   int64_t deployed(const std::string& role) const;
+  // That version was not to be had: worth asking for again.
+  bool is_faulty(const std::string& role) const;
 
   const std::map<std::string, ServedRole>& roles() const { return roles_; }
   // What was wrong since the last call.

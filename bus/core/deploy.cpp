@@ -10,21 +10,21 @@
 namespace pawl::core {
 namespace {
 
-std::string name_of(const Caller& caller) {
+std::string caller_name(const Caller& caller) {
   return caller.name.empty() ? "client " + std::to_string(caller.client) : std::string(caller.name);
 }
 
 // With its length before it, so that no two lists of parts read the same.
-void append_part(std::string_view part, std::string& all) {
+void append_sized(std::string_view part, std::string& all) {
   all += std::to_string(part.size()) + ':';
   all += part;
 }
 
-uint64_t hash_of(const DeployRecord& version, std::string_view prompt) {
+uint64_t version_hash(const DeployRecord& version, std::string_view prompt) {
   std::string all = std::to_string(version.command.size()) + ' ';
-  for (const std::string& word : version.command) append_part(word, all);
+  for (const std::string& word : version.command) append_sized(word, all);
   all += version.has_prompt ? 'p' : '-';
-  append_part(prompt, all);
+  append_sized(prompt, all);
   return XXH3_64bits(all.data(), all.size());
 }
 
@@ -34,7 +34,7 @@ void write_command(const std::vector<std::string>& command, ReplyWriter& writer)
   for (const std::string& word : command) writer.bulk(word);
 }
 
-Fields fields_of(const DeployRecord& version, uint64_t current) {
+Fields version_fields(const DeployRecord& version, uint64_t current) {
   Fields fields;
   fields.number("version", static_cast<int64_t>(version.number));
   fields.text("hash", fingerprint_text(version.hash));
@@ -154,14 +154,14 @@ Applied Machine::Deployments::apply(const Caller& caller, const op::DeploySet& s
     version.has_prompt = true;
     prompt = std::string(*set.prompt);
   }
-  version.hash = hash_of(version, prompt);
+  version.hash = version_hash(version, prompt);
   const bool changed = before == 0 || version.hash != role.record.deployed_hash;
   if (changed) {
     version.number = log.next++;
     version.prompt_bytes = prompt.size();
     version.before = before;
     version.at_ms = m_.head_.wall_ms;
-    version.by = name_of(caller);
+    version.by = caller_name(caller);
     version.reason = std::string(set.reason);
     m_.view_.put(Table::deploy, keys::deploy(role.number, version.number), encode(version));
     if (version.has_prompt) {
@@ -222,7 +222,7 @@ Applied Machine::Deployments::apply(const Caller& caller, const op::DeployRollba
       return Applied::replied;
     }
     change(*role, std::move(log),
-           {*to, before, false, m_.head_.wall_ms, name_of(caller), std::string(rollback.reason)},
+           {*to, before, false, m_.head_.wall_ms, caller_name(caller), std::string(rollback.reason)},
            version->hash, outbox);
   }
   reply(*role, before, *to != before, outbox.reply_to(caller.client));
@@ -249,7 +249,7 @@ Applied Machine::Deployments::list(const op::DeployList& list, ReplyWriter& writ
   writer.bulk("versions");
   writer.array(versions.size());
   for (const DeployRecord& version : versions) {
-    const Fields fields = fields_of(version, role->record.deployed);
+    const Fields fields = version_fields(version, role->record.deployed);
     writer.map(fields.size() + (version.command.empty() ? 0 : 1));
     fields.write(writer);
     if (!version.command.empty()) write_command(version.command, writer);
@@ -287,7 +287,7 @@ Applied Machine::Deployments::get(const op::DeployGet& get, ReplyWriter& writer)
     return Applied::replied;
   }
   const std::string prompt = version->has_prompt ? prompt_of(*role, number) : "";
-  const Fields fields = fields_of(*version, role->record.deployed);
+  const Fields fields = version_fields(*version, role->record.deployed);
   writer.map(fields.size() + (version->command.empty() ? 0 : 1) + (version->has_prompt ? 1 : 0));
   fields.write(writer);
   if (!version->command.empty()) write_command(version->command, writer);

@@ -198,6 +198,15 @@ class DeployTest(RunCase):
         self.assertIn("runs just that already", done.stderr.decode())
         self.assertEqual(self.json("ops", "versions", "w")["current"], 2)
 
+    def test_a_rollback_shows_what_changes(self):
+        self.write("p.md", "think\nact\n")
+        self.deploy("--prompt", self.path("p.md"), "--command", '["./a"]')
+        self.deploy("--command", '["./b"]')
+        self.assertEqual(self.text("ops", "rollback", "w", "--reason", "t").split("\n")[:2], ['- command ["./b"]', '+ command ["./a"]'])
+        self.assertEqual(self.text("ops", "rollback", "w", "--reason", "t"),
+                         '- command ["./a"]\n+ command what pawl.toml says\n  prompt, pawl.toml\'s from now on\n- think\n- act\nfile')
+        self.assertEqual(self.text("ops", "rollback", "w", "--to", "0", "--reason", "t"), "file")
+
     def test_nobody_serves_it(self):
         self.assertIn("no runner serves w", self.pawl("ops", "deploy", "w", "--reason", "t", "--", "true", expect=0).stderr.decode())
         self.runner()

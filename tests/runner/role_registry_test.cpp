@@ -374,6 +374,7 @@ TEST_CASE("registry: a deployed version that cannot be run leaves what there was
 
   CHECK_FALSE(rig.registry.deploy("a", DeployedVersion{2, "", {}, std::nullopt, "NOTFOUND no version 2"}));
   CHECK(rig.registry.roles().at("a").deployed == 1);
+  CHECK(rig.registry.is_faulty("a"));
   complaints = rig.registry.take_complaints();
   REQUIRE(complaints.size() == 1);
   CHECK(complaints[0] == "a: version 2 cannot be run here: NOTFOUND no version 2");
