@@ -1,7 +1,5 @@
 #include "bus/core/verify.h"
 
-#include <algorithm>
-#include <map>
 #include <optional>
 #include <utility>
 
@@ -453,37 +451,9 @@ void Verifier::check_chronicle() {
 }
 
 void Verifier::check_deployed() {
-  std::map<uint32_t, DeployLog> logs;
-  each(Table::deploy, [&](std::string_view key, std::string_view value) {
-    const auto number = static_cast<uint32_t>(number_at(key, 0, 4));
-    const auto role = roles_.find(number);
-    if (role == roles_.end() || role->second.record.dropped) return problem("versions of no role");
-    const std::string& who = role->second.record.name;
-    if (key.size() == 4) {
-      const auto log = decode<DeployLog>(value);
-      if (!log) return problem(who + ": a damaged list of its versions");
-      logs[number] = *log;
-    } else if (const auto& kept = logs[number].kept;
-               !std::binary_search(kept.begin(), kept.end(), number_at(key, 4, 8))) {
-      problem(who + ": a row of a version that is not kept");
-    }
-  });
-  for (const auto& [number, role] : roles_) {
-    const std::vector<uint64_t>& kept = logs[number].kept;
-    for (const uint64_t version : kept) {
-      const auto stored = row(Table::deploy, keys::deploy(number, version));
-      const auto record = stored ? decode<DeployRecord>(*stored) : std::nullopt;
-      const auto prompt = row(Table::deploy, keys::deploy_prompt(number, version));
-      if (!record || record->number != version || record->has_prompt != prompt.has_value() ||
-          record->prompt_bytes != prompt.value_or("").size()) {
-        problem(role.record.name + ": version " + std::to_string(version) + " is missing or damaged");
-      }
-    }
-    const uint64_t runs = role.record.deployed;
-    if (runs != 0 && !std::binary_search(kept.begin(), kept.end(), runs)) {
-      problem(role.record.name + ": runs version " + std::to_string(runs) + ", which is not there");
-    }
-  }
+  std::map<uint32_t, const RoleRecord*> roles;
+  for (const auto& [number, role] : roles_) roles[number] = &role.record;
+  report_.rows += verify_deployed(view_, roles, [this](std::string text) { problem(std::move(text)); });
 }
 
 void Verifier::check_lanes() {
