@@ -86,7 +86,7 @@ void AgentRunner::on_deployed(const std::string& role, std::optional<DeployedVer
   }
   if (changed) apply();
   answered_ = true;
-  loop_.begin_waiting();
+  loop_.begin_waiting(role);
   answered_ = false;
 }
 

@@ -206,9 +206,10 @@ void WorkLoop::begin_when_ready(Job* job, client::Reply claim) {
   begin(job, claim);
 }
 
-void WorkLoop::begin_waiting() {
+void WorkLoop::begin_waiting(const std::string& role) {
   for (const auto& job : jobs_) {
-    if (!job->held_claim || !std::exchange(job->awaits_version, false)) continue;
+    if (job->role != role || !job->held_claim) continue;
+    if (!std::exchange(job->awaits_version, false)) continue;
     // It goes on waiting in a freeze, for its end.
     if (frozen_ && job->setup->on_freeze != OnFreeze::finish) continue;
     client::Reply claim = *std::move(job->held_claim);

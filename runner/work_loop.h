@@ -109,8 +109,8 @@ class WorkLoop {
   Lane* add_lane(std::vector<std::string> roles, size_t capacity, SetupPtr setup);
   void retire(Lane* lane);
 
-  // Asks about each message again that the host made wait.
-  void begin_waiting();
+  // Asks about each message of the role again that the host made wait.
+  void begin_waiting(const std::string& role);
 
   // Until there is nothing left to do.
   WorkEnd run();
