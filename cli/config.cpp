@@ -30,7 +30,7 @@ void read_bytes(ConfigReader& reader, const Place& place, const TomlNode& node, 
   if (const auto value = reader.bytes(place, node, range)) into = static_cast<uint64_t>(*value);
 }
 
-constexpr std::array<BusKey, 11> bus_keys = {{
+constexpr std::array<BusKey, 13> bus_keys = {{
     {"data", [](ConfigReader& r, const Place& place, const TomlNode& node,
                 FileConfig& config) { config.data = r.text(place, node, "\"./pawl-data\""); }},
     {"listen", [](ConfigReader& r, const Place& place, const TomlNode& node,
@@ -67,6 +67,14 @@ constexpr std::array<BusKey, 11> bus_keys = {{
      [](ConfigReader& r, const Place& place, const TomlNode& node, FileConfig& config) {
        read_bytes(r, place, node, {stored_bytes_least, stored_bytes_most}, config.bus.chronicle_bytes_max);
      }},
+    {"disk_low",
+     [](ConfigReader& r, const Place& place, const TomlNode& node, FileConfig& config) {
+       read_bytes(r, place, node, {stored_bytes_least, stored_bytes_most}, config.disk_low);
+     }},
+    {"disk_critical",
+     [](ConfigReader& r, const Place& place, const TomlNode& node, FileConfig& config) {
+       read_bytes(r, place, node, {stored_bytes_least, stored_bytes_most}, config.disk_critical);
+     }},
     {"keep_dead",
      [](ConfigReader& r, const Place& place, const TomlNode& node, FileConfig& config) {
        const auto ms = r.duration(place, node, {1000, limits::duration_ms_max});
@@ -82,6 +90,10 @@ void read_bus(ConfigReader& reader, const TomlNode& table, FileConfig& config) {
   }
   if (config.listen && config.listen == config.http && *config.listen != "none") {
     reader.fail(table.line, "bus.listen and bus.http are the same, " + *config.listen);
+  }
+  if (config.disk_low != 0 && config.disk_critical >= config.disk_low) {
+    reader.fail(table.line,
+                "bus.disk_critical is not below bus.disk_low: the disk is low before it is critical");
   }
 }
 

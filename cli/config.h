@@ -1,6 +1,7 @@
 // pawl.toml: read, checked, and handed on as plain data.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,6 +22,8 @@ struct FileConfig {
   std::optional<std::string> http;    // HOST:PORT or "none"
   std::optional<std::string> socket;
   std::optional<std::string> password;      // resolved: { env = "NAME" } has been looked up
+  uint64_t disk_low = 0;                    // bytes; 0: by the size of the file system
+  uint64_t disk_critical = 0;               // likewise
   runner::RunConfig run;                    // of the agent runner
   std::vector<std::string> notices;         // "FILE:LINE: … is not acted on yet", in the order of the file
   std::vector<runner::DaemonSpec> daemons;  // [daemon.NAME], in the order of the file

@@ -63,13 +63,17 @@ void put_quotas(const std::vector<core::QuotaConfig>& quotas, Settings& into) {
   }
 }
 
-Settings bus_settings(const core::BusConfig& bus) {
-  return {{"strict_roles", bus.strict_roles ? "true" : "false"},
-          {"payload_max", bytes_text(bus.payload_max)},
-          {"done_bytes", bytes_text(bus.done_bytes_max)},
-          {"dead_bytes", bytes_text(bus.dead_bytes_max)},
-          {"chronicle_bytes", bytes_text(bus.chronicle_bytes_max)},
-          {"keep_dead", format_duration(bus.keep_dead_ms)}};
+Settings bus_settings(const FileConfig& file) {
+  const core::BusConfig& bus = file.bus;
+  Settings all = {{"strict_roles", bus.strict_roles ? "true" : "false"},
+                  {"payload_max", bytes_text(bus.payload_max)},
+                  {"done_bytes", bytes_text(bus.done_bytes_max)},
+                  {"dead_bytes", bytes_text(bus.dead_bytes_max)},
+                  {"chronicle_bytes", bytes_text(bus.chronicle_bytes_max)},
+                  {"keep_dead", format_duration(bus.keep_dead_ms)}};
+  if (file.disk_low != 0) all["disk_low"] = bytes_text(file.disk_low);
+  if (file.disk_critical != 0) all["disk_critical"] = bytes_text(file.disk_critical);
+  return all;
 }
 
 Settings role_settings(const core::RoleConfig& role) {
@@ -148,7 +152,7 @@ void compare_entries(const std::string& section, const Entries& from, const Entr
 
 std::vector<std::string> config_changes(const FileConfig& from, const FileConfig& to) {
   Lines lines;
-  compare("bus", bus_settings(from.bus), bus_settings(to.bus), lines);
+  compare("bus", bus_settings(from), bus_settings(to), lines);
   compare_secret("bus.password", from.password.value_or(""), to.password.value_or(""), lines);
   compare_entries("role", from.bus.roles, to.bus.roles, core::RoleConfig{}, role_settings, lines);
   Settings caps_before;

@@ -73,6 +73,8 @@ Result<Plan> make_plan(const ServeOptions& options) {
   if (options.http && *options.http != none)
     plan.notices.emplace_back("--http: not built yet, nothing listens there");
   plan.server.password = file.password.value_or("");
+  plan.server.disk.low_bytes = file.disk_low;
+  plan.server.disk.critical_bytes = file.disk_critical;
   plan.server.handle_signals = true;
   plan.server.data_directory = plan.data;
   plan.http = first_of(options.http, file.http, default_http);
@@ -126,6 +128,7 @@ server::LoadConfig make_loader(const ServeOptions& options, const Plan& plan) {
     server::NewConfig config;
     config.bus = next->file.bus;
     config.password = next->server.password;
+    config.disk = next->server.disk;
     config.changes = config_changes(running.file, next->file);
     running = std::move(*next);
     return config;

@@ -59,7 +59,8 @@ DiskMark DiskWatch::look() {
   if (mark != mark_) {
     log::warn("disk: " + std::string(mark_names[static_cast<size_t>(mark_)]) + " -> " +
               std::string(mark_names[static_cast<size_t>(mark)]) + ", " + std::to_string(free_bytes_ >> 20) +
-              " MiB free");
+              " MiB free; low is below " + std::to_string(low >> 20) + ", critical below " +
+              std::to_string(critical >> 20));
   }
   mark_ = mark;
   return mark_;

@@ -9,7 +9,8 @@
 namespace pawl::server {
 
 struct DiskLimits {
-  // Free bytes below which a mark stands; 0: a share of the file system's size, see disk_watch.cpp.
+  // Free bytes below which a mark stands. 0: for `low` a twentieth of the file system, at most 1 GiB; for
+  // `critical` half of `low`. A `critical` above `low` is the mark from there on.
   uint64_t low_bytes = 0;
   uint64_t critical_bytes = 0;
   bool ballast = true;
@@ -21,6 +22,8 @@ class DiskWatch {
   // Empty: there is no disk to watch.
   DiskWatch(std::string directory, DiskLimits limits) : directory_(std::move(directory)), limits_(limits) {}
 
+  // Hold from the next look on.
+  void set_limits(DiskLimits limits) { limits_ = limits; }
   // Measures, makes or frees the ballast. A mark is left only with a tenth more than it needs.
   core::DiskMark look();
   uint64_t free_bytes() const { return free_bytes_; }

@@ -10,6 +10,7 @@
 
 #include "bus/base/result.h"
 #include "bus/core/config.h"
+#include "bus/server/disk_watch.h"
 #include "bus/server/engine.h"
 
 namespace pawl::server {
@@ -17,7 +18,8 @@ namespace pawl::server {
 // What is to take the place of what runs.
 struct NewConfig {
   core::BusConfig bus;
-  std::string password;              // empty: none is asked for
+  std::string password;  // empty: none is asked for
+  DiskLimits disk;
   std::vector<std::string> changes;  // a line each, as RELOAD answers them; empty: there are none
 };
 

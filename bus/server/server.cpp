@@ -297,6 +297,7 @@ Status Server::start() {
   pipeline_->set_disk(disk_->look());
   SessionOptions session;
   session.shutdown = [this] { stop(); };
+  session.limit_disk = [this](const DiskLimits& limits) { disk_->set_limits(limits); };
   session_ = std::make_unique<Session>(*pipeline_, *verifier_, *access_, std::move(session));
   pipeline_->set_session(*session_);
   if (Status status = listen(); !status.ok()) return status;

@@ -266,7 +266,10 @@ void Session::publish(Client& client, Args args) {
 
 // ---- Operations ---------------------------------------------------------------------
 
-void Session::configured(const NewConfig& config) { access_.set_password(config.password); }
+void Session::configured(const NewConfig& config) {
+  access_.set_password(config.password);
+  if (options_.limit_disk) options_.limit_disk(config.disk);
+}
 
 bool Session::verify(Client& client) {
   const std::shared_ptr<store::Store> store = pipeline_.engine().store();

@@ -13,11 +13,13 @@ namespace pawl::server {
 
 class Pipeline;
 class Verifier;
+struct DiskLimits;
 struct NewConfig;
 
 struct SessionOptions {
   uint16_t tcp_port = 0;           // for INFO
   std::function<void()> shutdown;  // begins a drain
+  std::function<void(const DiskLimits&)> limit_disk;
 };
 
 // Thread: the loop's.
@@ -31,7 +33,7 @@ class Session {
   // INFO [section …]: from committed values, also while a commit hangs or there is no bus.
   void info(Client& client, protocol::Args sections);
 
-  // A reload: who is let in stays in, the others need the new password.
+  // A reload: what does not belong to the bus.
   void configured(const NewConfig& config);
   Access& access() { return access_; }
   void set_tcp_port(uint16_t port) { options_.tcp_port = port; }

@@ -34,6 +34,8 @@ const std::vector<Row> bus_rows = {
     {"done_bytes", "0", "1000", "done_bytes 0B -> 1000B"},
     {"dead_bytes", "\"1GiB\"", "\"1536MiB\"", "dead_bytes 1GiB -> 1536MiB"},
     {"chronicle_bytes", "\"2GiB\"", "\"1GiB\"", "chronicle_bytes 2GiB -> 1GiB"},
+    {"disk_low", "\"2GiB\"", "\"512MiB\"", "disk_low 2GiB -> 512MiB"},
+    {"disk_critical", "\"64MiB\"", "1048577", "disk_critical 64MiB -> 1048577B"},
     {"keep_dead", "\"30d\"", "\"7d\"", "keep_dead 30d -> 7d"},
     {"password", "\"one\"", "\"two\"", "password changed"},
 };

@@ -62,6 +62,8 @@ payload_max = "64KiB"
 done_bytes = "0"
 dead_bytes = "2GiB"
 chronicle_bytes = 4194304
+disk_low = "2GiB"
+disk_critical = "64MiB"
 keep_dead = "7d"
 )");
   unsetenv("PAWL_CONFIG_TEST_PASSWORD");
@@ -76,6 +78,8 @@ keep_dead = "7d"
   CHECK(config.bus.dead_bytes_max == uint64_t{2} << 30);
   CHECK(config.bus.chronicle_bytes_max == uint64_t{4} << 20);
   CHECK(config.bus.keep_dead_ms == 7 * 86'400'000);
+  CHECK(config.disk_low == uint64_t{2} << 30);
+  CHECK(config.disk_critical == uint64_t{64} << 20);
   CHECK(config.notices.empty());
   CHECK(good("[bus]\npassword = \"plain\"\n").password == "plain");
 }
@@ -277,6 +281,12 @@ TEST_CASE("config: mistakes are named with file, line and a way out") {
       {"[bus]\nlisten = \"localhost\"\n", "pawl.toml:2: bus.listen is \"localhost\"; write HOST:PORT…"},
       {"[bus]\nlisten = \"h:99999\"\n", "pawl.toml:2: bus.listen is \"h:99999\"; write HOST:PORT…"},
       {"[bus]\nlisten = \":7295\"\n", "pawl.toml:2: bus.listen is \":7295\"; write HOST:PORT…"},
+      {"[bus]\ndisk_low = 0\n", "pawl.toml:2: bus.disk_low is 0 bytes; it must lie between 1048576 and…"},
+      {"[bus]\ndisk_low = -1\n", "pawl.toml:2: bus.disk_low is -1 bytes…"},
+      {"[bus]\ndisk_low = \"5%\"\n", "pawl.toml:2: bus.disk_low is \"5%\"; a size is written…"},
+      {"[bus]\ndisk_critical = \"1KiB\"\n", "pawl.toml:2: bus.disk_critical is 1024 bytes…"},
+      {"[bus]\ndisk_low = \"1GiB\"\ndisk_critical = \"1GiB\"\n",
+       "pawl.toml:1: bus.disk_critical is not below bus.disk_low…"},
       {"[bus]\nlisten = \"h:1\"\nhttp = \"h:1\"\n", "pawl.toml:1: bus.listen and bus.http are the same, h:1"},
       {"[bus]\ndata = \"\"\n", "pawl.toml:2: bus.data is empty…"},
       {"[bus]\nstrict_roles = \"yes\"\n",

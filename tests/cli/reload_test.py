@@ -116,6 +116,18 @@ class ReloadTest(harness.BusTest):
         self.pawl("push", "r", "x", expect=0)
         self.assertNotIn("sesame", json.dumps(self.entries()))
 
+    def test_the_disk_s_marks(self):
+        """No disk has so much room; what is looked at once a second holds a moment later."""
+        pushed = lambda code: lambda: self.pawl("push", "r", "x").returncode == code
+        self.assertEqual(self.reload("[bus]\ndisk_low = \"1000000GiB\"\n").stdout, b"bus.disk_low none -> 1000000GiB\nrole.r removed\nrole.r.backlog 2 -> none\n")
+        harness.wait_until(pushed(5), what="a refused push")
+        self.assertIn(b"BUSY the disk", self.pawl("push", "r", "x", expect=5).stderr)
+        self.assertIn("low is below 1024000000, critical below 512000000", self.bus.log())
+        self.reload("[bus]\ndisk_low = \"2MiB\"\n")
+        harness.wait_until(pushed(0), what="a push")
+        done = self.reload("[bus]\ndisk_low = \"2MiB\"\ndisk_critical = \"2MiB\"\n", expect=2)
+        self.assertIn(b"pawl.toml:1: bus.disk_critical is not below bus.disk_low", done.stderr)
+
 
 if __name__ == "__main__":
     unittest.main()
