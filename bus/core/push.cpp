@@ -125,9 +125,12 @@ std::optional<Error> Machine::check_transaction(const op::Transaction& transacti
   std::set<uint64_t> settled;
   for (size_t i = 0; i < transaction.items.size(); ++i) {
     const std::string at = " at=" + std::to_string(i);
-    const auto check_claim = [&](std::string_view id, std::string_view token) -> std::optional<Error> {
-      LiveClaim* claim = find_claim(id, token);
+    const auto check_claim = [&](std::string_view id, std::string_view token,
+                                 const op::Usage& usage) -> std::optional<Error> {
+      const LiveClaim* claim = find_claim(id, token);
       if (claim != nullptr && settled.insert(claim->key.sequence).second) return std::nullopt;
+      // As with every LOST. What the others used is told again, with their claims.
+      if (claim == nullptr) charge_lost(id, token, usage);
       return make_error(Code::lost, "the claim on " + std::string(id) + " is not yours any more" + at);
     };
     std::optional<Error> error;
@@ -136,9 +139,9 @@ std::optional<Error> Machine::check_transaction(const op::Transaction& transacti
       error = check_role(push->role);
       if (error) error->text += at;
     } else if (const auto* ack = std::get_if<op::Ack>(&item)) {
-      error = check_claim(ack->id, ack->token);
+      error = check_claim(ack->id, ack->token, ack->usage);
     } else if (const auto* fail = std::get_if<op::Fail>(&item)) {
-      error = check_claim(fail->id, fail->token);
+      error = check_claim(fail->id, fail->token, fail->usage);
     }
     if (error) return error;
   }

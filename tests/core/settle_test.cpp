@@ -275,6 +275,23 @@ TEST_CASE("usage is the total of a delivery, charged once") {
   )") == "");
 }
 
+TEST_CASE("a LOST in a transaction charges its usage and does nothing else") {
+  CHECK(play(R"(
+    mpush r a b c                                            | m1 m2 m3
+    claim d r n=3                                            | m1 m2 m3
+    fail m1 transient x tokens=3                             | state=scheduled
+    exec ack m2 tokens=100 ; ack m1.1 tokens=10 ; fail m3 transient x tokens=100 | !LOST at=1
+    role r                                                   | tokens_total=10 claimed=2
+    # told again it is no more; its neighbours are charged when they end
+    exec ack m2 tokens=100 ; fail m1.1 transient x tokens=10 | !LOST at=1
+    role r                                                   | tokens_total=10
+    exec push r x ; ack m2 tokens=100 ; ack m2 tokens=200    | !LOST at=2
+    role r                                                   | tokens_total=10 claimed=2
+    exec ack m2 tokens=100 ; fail m3 transient x tokens=100  | OK scheduled
+    role r                                                   | tokens_total=210
+  )") == "");
+}
+
 TEST_CASE("usage reported after the ack is charged once and leaves no row behind") {
   CHECK(play(R"(
     push r a                  | m1

@@ -167,6 +167,7 @@ void Model::judge_transaction(const op::Transaction& transaction, const Value& g
     const std::string_view id = ack != nullptr ? ack->id : fail->id;
     const std::string token(ack != nullptr ? ack->token : fail->token);
     if (held(id, token) != nullptr && used.insert(token).second) continue;
+    if (held(id, token) == nullptr) charge_late(id, token, ack != nullptr ? ack->usage : fail->usage);
     expect("EXEC with a lost token", Value::error(Code::lost), got);
     if (got.text.find("at=" + std::to_string(i)) == std::string::npos) {
       wrong("EXEC: expected at=" + std::to_string(i) + " in " + to_text(got));
