@@ -21,12 +21,14 @@
 
 #include "bus/base/parse.h"
 #include "runner/clock.h"
+#include "runner/own_children.h"
 #include "runner/process_tree.h"
 
 namespace pawl::runner {
 namespace {
 
 constexpr int64_t sweep_every_ms = 20;    // while something of the tree is still to end
+constexpr int chase_rounds_max = 1000;    // some milliseconds
 constexpr int64_t settle_after_ms = 200;  // an unfinished line goes to the log
 constexpr size_t read_bytes = size_t{64} << 10;
 constexpr size_t reads_per_turn = 64;
@@ -61,6 +63,7 @@ class Keeper {
   void obey(std::string_view packet, int64_t now_ms);
   void begin_stop(int64_t within_ms, int64_t now_ms);
   void kill_everything();
+  static void chase();
   void sweep(int64_t now_ms);
   void send(const std::string& packet);
   void say_up();
@@ -396,13 +399,24 @@ void Keeper::kill_everything() {
   for (const ProcessId& process : descendants_of(getpid())) send_signal(process, SIGKILL);
 }
 
+// Without a control group, who forks and exits over and over is gone from every list before it is acted
+// on; our own children can be looked at often.
+void Keeper::chase() {
+  OwnChildren children;
+  for (int i = 0; i < chase_rounds_max && has_children(); ++i) {
+    children.read();
+    for (const pid_t pid : children) kill_child(pid);
+  }
+}
+
 // What the main process left behind is ended at once; with the last child gone, nothing is left.
 void Keeper::sweep(int64_t now_ms) {
   if (now_ms < sweep_at_ms_) return;
   sweep_at_ms_ = now_ms + sweep_every_ms;
   if (has_children() || (group_ && group_->populated())) {
     kill_everything();
-    return;
+    chase();
+    if (has_children() || (group_ && group_->populated())) return;
   }
   take_output(now_ms);
   if (log_) log_->settle(now_ms);

@@ -12,6 +12,7 @@
 
 #include "runner/clock.h"
 #include "runner/launcher_core.h"
+#include "runner/own_children.h"
 #include "runner/start_order.h"
 
 namespace pawl::runner {
@@ -90,9 +91,7 @@ std::optional<LauncherOptions> Launcher::run() {
   close(signals_);
   if (may_hand_over()) return std::move(next_);
   // A keeper's last orphans would have come to us.
-  while (has_children()) {
-    for (const ProcessId& process : descendants_of(getpid())) send_signal(process, SIGKILL);
-    poll(nullptr, 0, 1);
+  while (end_children_round()) {
   }
   folder_.unlink_socket("control");
   if (const Status forgotten = folder_.save_failures({}); !forgotten.ok())

@@ -105,6 +105,7 @@ class Launcher {
   void adopt(Daemon& daemon, const RunRecord& record);
   void on_ended(Daemon& daemon, const std::string& text);
   void keeper_lost(Daemon& daemon);
+  bool is_known(pid_t child, const Daemon& dead) const;
   void clear_remains(Daemon& daemon, int64_t now_ms);
   void save(const Daemon& daemon);
 

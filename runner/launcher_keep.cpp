@@ -10,6 +10,7 @@
 
 #include "runner/clock.h"
 #include "runner/launcher_core.h"
+#include "runner/own_children.h"
 #include "runner/process_tree.h"
 
 extern char** environ;
@@ -172,25 +173,36 @@ void Launcher::keeper_lost(Daemon& daemon) {
   if (daemon.end_text.empty()) daemon.end_text = "its keeper was killed";
 }
 
+// A child of ours that is another daemon's keeper, or runs its readiness check.
+bool Launcher::is_known(pid_t child, const Daemon& dead) const {
+  return std::any_of(daemons_.begin(), daemons_.end(), [&](const Daemon& other) {
+    return (&other != &dead && other.run.keeper.pid == child) ||
+           (other.check && is_within(other.check->pid(), child));
+  });
+}
+
 void Launcher::clear_remains(Daemon& daemon, int64_t now_ms) {
   apply(daemon, LifeEvent::died, daemon.end_text);
   daemon.check_at_ms = now_ms + remains_every_ms;
   const auto group = ControlGroup::open(daemon.run.group);
+  // Whom to end is looked up before anybody is: what is below one that has died is nobody's any more.
   std::vector<ProcessId> left = marked_processes("PAWL_BOOT=" + daemon.run.boot, daemon.run.pipe);
-  if (alive(daemon.run.main)) {
-    for (const ProcessId& process : descendants_of(daemon.run.main.pid)) left.push_back(process);
-    left.push_back(daemon.run.main);
-  }
+  if (alive(daemon.run.main)) left.push_back(daemon.run.main);
   // Orphans that came to us belong to a keeper that died; they may have hidden their marks.
-  for (const ProcessId& process : descendants_of(getpid())) {
-    const bool known = std::any_of(daemons_.begin(), daemons_.end(), [&](const Daemon& other) {
-      return (other.run.keeper.pid != 0 && &other != &daemon &&
-              is_within(process.pid, other.run.keeper.pid)) ||
-             (other.check && is_within(process.pid, other.check->pid()));
-    });
-    if (!known) left.push_back(process);
+  OwnChildren children;
+  children.read();
+  for (const pid_t child : children) {
+    const auto process = is_known(child, daemon) ? std::nullopt : process_of(child);
+    if (process) left.push_back(*process);
   }
+  std::vector<pid_t> roots;
+  for (const ProcessId& process : left) roots.push_back(process.pid);
+  for (const ProcessId& process : descendants_of(roots)) left.push_back(process);
   for (const ProcessId& process : left) send_signal(process, SIGKILL);
+  // Who forks and exits over and over has left the list before it is acted on.
+  for (const pid_t child : children) {
+    if (!is_known(child, daemon)) kill_child(child);
+  }
   if (group && group->populated()) {
     group->kill_all();
     return;

@@ -166,7 +166,9 @@ bool send_signal(const ProcessId& process, int signal) {
   return sent;
 }
 
-std::vector<ProcessId> descendants_of(pid_t root) {
+std::vector<ProcessId> descendants_of(pid_t root) { return descendants_of(std::vector<pid_t>{root}); }
+
+std::vector<ProcessId> descendants_of(const std::vector<pid_t>& roots) {
   std::multimap<pid_t, ProcessId> by_parent;
   each_process([&](pid_t pid) {
     const auto stat = stat_of(pid);
@@ -178,7 +180,7 @@ std::vector<ProcessId> descendants_of(pid_t root) {
     for (auto at = first; at != last; ++at) found.push_back(at->second);
     by_parent.erase(first, last);
   };
-  take(root);
+  for (const pid_t root : roots) take(root);
   for (size_t i = 0; i < found.size(); ++i) take(found[i].pid);
   return found;
 }

@@ -1,6 +1,5 @@
 #include "runner/reaper.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/prctl.h>
@@ -9,18 +8,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <csignal>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <set>
 
+#include "runner/own_children.h"
+
 namespace pawl::runner {
 namespace {
-
-constexpr size_t children_max = 256;  // looked at in one round
 
 constexpr char begin_order = 'B';
 constexpr int socket_fd = 4;             // where the reaper has it
@@ -31,60 +27,6 @@ constexpr int64_t send_seconds_max = 5;  // to one that somebody stopped
 struct BeginHeader {
   uint32_t bytes = 0;      // of what follows: strings, each with its NUL
   uint32_t arguments = 0;  // so many of them; the others are the environment
-};
-
-// Our children, by /proc: no allocation, for behind a fork. Nothing may have been reaped since, so each
-// number still is who it was.
-struct Children {
-  std::array<pid_t, children_max> pids{};
-  size_t count = 0;
-
-  void read() {
-    count = 0;
-    // "/proc/thread-self/children" is of the thread that forked; the reaper and the worker have one.
-    const int fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return search();
-    std::array<char, 4096> text{};
-    pid_t number = 0;
-    for (ssize_t got = 0; (got = ::read(fd, text.data(), text.size())) > 0;) {
-      for (ssize_t i = 0; i < got; ++i) {
-        const char c = text[static_cast<size_t>(i)];
-        if (c >= '0' && c <= '9') {
-          number = number * 10 + (c - '0');
-        } else if (number != 0) {
-          if (count < pids.size()) pids[count++] = number;
-          number = 0;
-        }
-      }
-    }
-    close(fd);
-  }
-
- private:
-  // A kernel without CONFIG_PROC_CHILDREN: everybody is asked for his parent.
-  void search() {
-    DIR* folder = opendir("/proc");
-    if (!folder) return;
-    const pid_t self = getpid();
-    while (const dirent* entry = readdir(folder)) {
-      const pid_t pid = static_cast<pid_t>(std::atoi(entry->d_name));
-      if (pid > 0 && parent_of(entry->d_name) == self && count < pids.size()) pids[count++] = pid;
-    }
-    closedir(folder);
-  }
-
-  static pid_t parent_of(const char* number) {
-    std::array<char, 512> text{};
-    std::snprintf(text.data(), text.size(), "/proc/%s/stat", number);
-    const int fd = open(text.data(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return -1;
-    const ssize_t got = ::read(fd, text.data(), text.size() - 1);
-    close(fd);
-    text[static_cast<size_t>(std::max<ssize_t>(got, 0))] = '\0';
-    // "12 (any name) S 1 …"
-    const char* behind = std::strrchr(text.data(), ')');
-    return behind && std::strlen(behind) > 4 ? static_cast<pid_t>(std::atoi(behind + 4)) : -1;
-  }
 };
 
 void tell(News::Kind kind, int number) {
@@ -293,13 +235,8 @@ class Service {
 
   void end_all() {
     if (handler_ > 0) kill(-handler_, SIGKILL);
-    Children children;
-    for (;;) {
-      children.read();
-      for (size_t i = 0; i < children.count; ++i) kill(children.pids[i], SIGKILL);
-      // One that dies hands its own children to us: they are in the next round.
-      siginfo_t info{};
-      if (waitid(P_ALL, 0, &info, WEXITED) != 0 && errno == ECHILD) return;
+    // One that dies hands its own children to us: they are in the next round.
+    while (end_children_round()) {
     }
   }
 
@@ -403,18 +340,17 @@ void give_order(const Reaper& reaper, Order order) {
 void adopt_orphans() { prctl(PR_SET_CHILD_SUBREAPER, 1); }
 
 bool end_orphans() {
-  Children children;
+  OwnChildren children;
   children.read();
   bool left = false;
-  for (size_t i = 0; i < children.count; ++i) {
-    const pid_t pid = children.pids[i];
+  for (const pid_t pid : children) {
     if (pool().known.count(pid) != 0) continue;
-    kill(pid, SIGKILL);
+    kill_child(pid);
     left = waitpid(pid, nullptr, WNOHANG) != pid || left;
   }
   // A reaped one may have handed on its own.
   children.read();
-  for (size_t i = 0; i < children.count; ++i) left = left || pool().known.count(children.pids[i]) == 0;
+  for (const pid_t pid : children) left = left || pool().known.count(pid) == 0;
   return left;
 }
 

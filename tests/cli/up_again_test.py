@@ -212,16 +212,10 @@ class WithoutGroupTest(UpTest):
     """The same where no control group can be made: a mount namespace in which the file system is read-only."""
 
     def test_no_grandchild_hides_from_the_subreaper(self):
-        if os.geteuid() != 0 or not os.path.isdir(CGROUP):
-            self.skipTest("needs root and cgroup v2 at " + CGROUP)
         self.write('#!/bin/sh\nsetsid env -i sh -c "setsid env -i sleep 301 & echo \\$! > hidden; exec sleep 302" &\n'
                    'sleep 0.2\necho $$ > main\nexec sleep 300\n', "hide.sh")
         os.chmod(self.path("hide.sh"), 0o755)
-        self.write('[bus]\ndata = "./d"\nlisten = "none"\n[daemon.hide]\ncommand = ["./hide.sh"]\nbackoff = { base = "50ms", max = "1s" }\n')
-        script = f"mount -o remount,ro,bind {CGROUP} || mount --bind -o ro {CGROUP} {CGROUP} || exit 9; exec {harness.PAWL} up"
-        with open(self.path("up.err"), "ab") as errors:
-            launcher = subprocess.Popen(["unshare", "-m", "sh", "-c", script], cwd=self.folder, stdin=subprocess.DEVNULL, stderr=errors)
-        self.processes.append(launcher)
+        launcher = self.up_without_group('[daemon.hide]\ncommand = ["./hide.sh"]\nbackoff = { base = "50ms", max = "1s" }\n')
         hidden, main = self.read_pid("hidden"), self.read_pid("main")
         with open(self.path("d", "up", "run", "hide"), encoding="utf-8") as file:
             self.assertIn("group \n", file.read())
@@ -239,6 +233,60 @@ class WithoutGroupTest(UpTest):
         self.assertIsNone(start_time(main))
         self.stop(launcher)
         self.nobody_left()
+
+
+    def up_without_group(self, text=None):
+        if os.geteuid() != 0 or not os.path.isdir(CGROUP):
+            self.skipTest("needs root and cgroup v2 at " + CGROUP)
+        if text is not None:
+            self.write(BUS + text)
+        script = f"mount -o remount,ro,bind {CGROUP} || mount --bind -o ro {CGROUP} {CGROUP} || exit 9; exec {harness.PAWL} up"
+        with open(self.path("up.err"), "ab") as errors:
+            launcher = subprocess.Popen(["unshare", "-m", "sh", "-c", script], cwd=self.folder, stdin=subprocess.DEVNULL, stderr=errors)
+        self.processes.append(launcher)
+        return launcher
+
+    def test_who_forks_and_exits_over_and_over_is_ended_too(self):
+        self.write("use POSIX; for $n (0 .. 3) { next if fork; POSIX::setsid(); for (;;) { POSIX::_exit(0) if fork; POSIX::setsid() if $n % 2 } }\n"
+                   "open(F, '>', 'main'); print F $$; close F; sleep 300\n", "chain.pl")
+        launcher = self.up_without_group('[daemon.chain]\ncommand = ["perl", "chain.pl"]\nbackoff = { base = "50ms", max = "1s" }\n')
+        main = self.read_pid("main")
+        os.unlink(self.path("main"))
+        os.kill(main, signal.SIGKILL)
+        self.wait_for("chain", "ready", times=2)
+        main = self.read_pid("main")
+        with open(f"/proc/{main}/stat", encoding="utf-8") as file:
+            keeper = int(file.read().rsplit(")", 1)[1].split()[1])
+        os.kill(keeper, signal.SIGKILL)
+        self.wait_for("chain", "ready", times=3)
+        self.stop(launcher)
+        self.nobody_left()
+
+    def test_what_is_below_a_reaper_ends_with_a_keeper_that_an_earlier_launcher_started(self):
+        # A stopped reaper cannot end anybody, and orphans of an adopted keeper come to nobody.
+        launcher = self.up_without_group('[role.w]\ncommand = ["./work.sh"]\n')
+        self.write("#!/bin/sh\nsetsid sh -c 'echo $$ > far; exec sleep 300 >&- 2>&- 3>&-' &\nwait\n", "work.sh")
+        os.chmod(self.path("work.sh"), 0o755)
+        self.wait_for("runner", "ready")
+        self.pawl("push", "w", "x", expect=0)
+        far = self.read_pid("far")
+        launcher.kill()
+        launcher.wait()
+        launcher = self.up_without_group()
+        self.wait_said("runner: ready (adopted)")
+        runner = self.list()["runner"]["pid"]
+        with open(f"/proc/{runner}/task/{runner}/children", encoding="utf-8") as file:
+            reapers = [int(pid) for pid in file.read().split()]
+        with open(f"/proc/{runner}/stat", encoding="utf-8") as file:
+            keeper = int(file.read().rsplit(")", 1)[1].split()[1])
+        for pid in reapers + [keeper]:
+            os.kill(pid, signal.SIGSTOP)
+        os.kill(runner, signal.SIGKILL)
+        self.wait_gone(runner)
+        os.kill(keeper, signal.SIGKILL)
+        self.wait_for("runner", "backoff")
+        self.assertIsNone(start_time(far))
+        self.stop(launcher)
 
 
 class ManagerTest(UpTest):

@@ -302,6 +302,22 @@ TEST_CASE("handler: nobody is left when it is done, in whatever session or group
   }
 }
 
+TEST_CASE("handler: nobody outruns its end by forking and exiting over and over") {
+  // Three chains with a session each, three with one for each link; a link lives for a moment, and the dead
+  // are many.
+  const char* script =
+      "use POSIX; for $n (0 .. 5) { next if fork; POSIX::setsid(); "
+      "for (;;) { POSIX::_exit(0) if fork; POSIX::setsid() if $n % 2 } }";
+  HandlerSpec spec;
+  spec.command = {"perl", "-e", script};
+  auto handler = Handler::start(std::move(spec), now_ms());
+  REQUIRE(handler.ok());
+  const int64_t limit = now_ms() + 20'000;
+  while (!(*handler)->done() && now_ms() < limit) step(handler->get());
+  CHECK((*handler)->done());
+  CHECK((*handler)->result().code == 0);
+}
+
 TEST_CASE("handler: closing every descriptor is no end") {
   const HandlerResult result = run(shell("exec 0<&- 1>&- 2>&- 3>&-; sleep 0.3; exit 7"));
   CHECK(result.code == 7);
