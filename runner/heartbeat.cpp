@@ -33,6 +33,7 @@ client::Command Heartbeat::command(std::string_view state, int64_t errors) const
                              "state",    std::string(state)};
   if (!roles_.empty()) command.insert(command.end(), {"roles", roles_});
   if (!needs_.empty()) command.insert(command.end(), {"needs", needs_});
+  for (const auto& [name, value] : values_) command.insert(command.end(), {name, value});
   return command;
 }
 

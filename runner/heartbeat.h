@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "bus/client/client.h"
@@ -17,6 +18,8 @@ class Heartbeat {
 
   // What it serves and depends on; said with each beat.
   void describe(const std::vector<std::string>& roles, const std::vector<std::string>& needs);
+  // Values of its own that DAEMON shows; said with each beat from now on.
+  void set_values(std::vector<std::pair<std::string, std::string>> values) { values_ = std::move(values); }
 
   bool due(int64_t now_ms) const { return !unknown_ && !in_flight_ && now_ms >= next_ms_; }
   // When it is due; INT64_MAX while it is not to be waited for.
@@ -41,6 +44,7 @@ class Heartbeat {
   int64_t interval_ms_;
   std::string roles_;
   std::string needs_;
+  std::vector<std::pair<std::string, std::string>> values_;
   int64_t next_ms_ = 0;
   bool in_flight_ = false;
   bool unknown_ = false;

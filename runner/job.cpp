@@ -74,11 +74,7 @@ Result<HandlerSpec> handler_spec(const client::Reply& claim, const Setup& setup,
                       "PAWL_ATTEMPT=" + claim.text_of("attempt"),
                       "PAWL_DEADLINE=" + std::to_string(deadline),
                       "PAWL_HEADERS=" + headers};
-  // Who the worker is to those that started it is not who its handlers are.
-  for (const char* name : {"PAWL_DAEMON", "PAWL_BOOT", "PAWL_NOTIFY_FD", "PAWL_HEARTBEAT_MS", "PAWL_UP",
-                           "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"}) {
-    spec.environment.emplace_back(name);
-  }
+  for (const char* name : workers_own_variables) spec.environment.emplace_back(name);
   const std::string without = claim.text_of("limp");
   spec.environment.push_back(without.empty() ? "PAWL_LIMP" : "PAWL_LIMP=" + without);
   if (!setup.prompt) spec.environment.emplace_back("PAWL_PROMPT");

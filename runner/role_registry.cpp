@@ -1,21 +1,17 @@
 #include "runner/role_registry.h"
 
-#include <sys/stat.h>
 #include <xxhash.h>
 
 #include <algorithm>
 #include <array>
 #include <cstdio>
 
-#include "runner/clock.h"
 #include "runner/files.h"
 
 namespace pawl::runner {
 namespace {
 
 constexpr size_t prompt_bytes_max = size_t{4} << 20;
-// Time stamps of files advance in ticks of the kernel's: two writes within one look alike.
-constexpr int64_t fresh_ms = 50;
 
 std::string hex_hash(const std::string& bytes) {
   std::array<char, 17> text{};
@@ -82,23 +78,6 @@ RoleRegistry::RoleRegistry(std::string config_file, LoadRunConfig load, std::vec
       load_(std::move(load)),
       names_(std::move(names)),
       prompts_(std::move(prompts)) {}
-
-RoleRegistry::Stamp RoleRegistry::stamp_of(const std::string& path) {
-  struct stat status {};
-  Stamp stamp;
-  if (stat(path.c_str(), &status) != 0) return stamp;
-  stamp.device = status.st_dev;
-  stamp.inode = status.st_ino;
-  stamp.bytes = status.st_size;
-  // A program that sets the time of last change back (cp -p, rsync) cannot hide from the other one.
-  const timespec& changed =
-      std::max(status.st_mtim, status.st_ctim, [](const timespec& a, const timespec& b) {
-        return a.tv_sec != b.tv_sec ? a.tv_sec < b.tv_sec : a.tv_nsec < b.tv_nsec;
-      });
-  stamp.changed_ns = int64_t{changed.tv_sec} * 1'000'000'000 + changed.tv_nsec;
-  stamp.fresh = stamp.changed_ns / 1'000'000 + fresh_ms > wall_now_ms();
-  return stamp;
-}
 
 // Before it is read: a change between the two is then seen the next time.
 void RoleRegistry::watch(const std::string& path) { stamps_[path] = stamp_of(path); }

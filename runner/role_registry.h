@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "runner/deployed.h"
+#include "runner/file_stamp.h"
 #include "runner/prompt_store.h"
 #include "runner/run_config.h"
 #include "runner/setup.h"
@@ -50,20 +51,6 @@ class RoleRegistry {
   std::vector<std::string> take_complaints();
 
  private:
-  // What a file looked like when it was read.
-  struct Stamp {
-    uint64_t device = 0;
-    uint64_t inode = 0;
-    int64_t bytes = -1;  // -1: it cannot be looked at
-    int64_t changed_ns = 0;
-    bool fresh = false;  // so new that it may change again and look the same
-    bool same_as(const Stamp& other) const {
-      return device == other.device && inode == other.inode && bytes == other.bytes &&
-             changed_ns == other.changed_ns;
-    }
-  };
-  static Stamp stamp_of(const std::string& path);
-
   bool files_changed() const;
   void watch(const std::string& path);
   bool is_served(const RoleConfig& role) const;
@@ -83,7 +70,7 @@ class RoleRegistry {
   std::map<std::string, ServedRole> roles_;
   std::map<std::string, DeployedVersion> deployed_;
   bool unusable_ = false;  // one of them
-  std::map<std::string, Stamp> stamps_;
+  std::map<std::string, FileStamp> stamps_;
   std::set<std::string> standing_;  // complaints that were made and still hold
   std::vector<std::string> complaints_;
 };

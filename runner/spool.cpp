@@ -1,15 +1,8 @@
 #include "runner/spool.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdlib>
-#include <cstring>
-#include <memory>
 
 #include "bus/base/ids.h"
 #include "bus/base/limits.h"
@@ -87,59 +80,26 @@ Result<SpooledOutcome> decode(const std::string& text) {
   return outcome;
 }
 
-std::string holder_of(int lock) {
-  std::string text(32, '\0');
-  const ssize_t got = pread(lock, text.data(), text.size(), 0);
-  text.resize(got > 0 ? static_cast<size_t>(got) : 0);
-  while (!text.empty() && text.back() == '\n') text.pop_back();
-  return text.empty() ? "another process" : "process " + text;
-}
-
 }  // namespace
 
 Result<Spool> Spool::open(const std::string& folder) {
-  if (Status made = make_folders(folder); !made) {
-    return make_error(Code::err, "the spool cannot be used: " + made.error().text + advice);
-  }
-  const std::string path = folder + "/LOCK";
-  const int lock = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (lock < 0) {
-    return make_error(
-        Code::err, "the spool cannot be used: cannot write " + path + ": " + std::strerror(errno) + advice);
-  }
-  // Handlers get paths within it, whatever folder they work in.
-  const std::unique_ptr<char, decltype(&std::free)> whole(realpath(folder.c_str(), nullptr), &std::free);
-  Spool spool(whole ? whole.get() : folder, lock);
-  if (flock(lock, LOCK_EX | LOCK_NB) != 0) {
-    return make_error(Code::state, "the spool " + folder + " is in use by " + holder_of(lock) +
+  auto lock = FolderLock::take(folder);
+  if (!lock && lock.error().code == Code::state) {
+    return make_error(Code::state, "the spool " + folder + " is in use by " + lock.error().text +
                                        "; two runners with one name on one machine: give this one another "
                                        "with --name or [run] name");
   }
-  const std::string pid = std::to_string(getpid()) + "\n";
-  const bool noted = ftruncate(lock, 0) == 0 && pwrite(lock, pid.data(), pid.size(), 0) > 0;
-  const std::string probe = folder + "/probe";
-  Status written = write_file(probe, pid, 0600, true);
-  unlink(probe.c_str());
-  if (!noted || !written) {
-    return make_error(Code::err, "the spool cannot be used: " +
-                                     (written ? "cannot write " + path : written.error().text) + advice);
-  }
+  if (!lock) return make_error(Code::err, "the spool cannot be used: " + lock.error().text + advice);
+  // Handlers get paths within it, whatever folder they work in.
+  Spool spool(std::move(*lock));
   if (Status made = make_folders(spool.folder_of("prompts")); !made) {
     return make_error(Code::err, "the spool cannot be used: " + made.error().text + advice);
   }
   return spool;
 }
 
-Spool::Spool(Spool&& other) noexcept : folder_(std::move(other.folder_)), lock_(other.lock_) {
-  other.lock_ = -1;
-}
-
-Spool::~Spool() {
-  if (lock_ >= 0) close(lock_);
-}
-
 std::string Spool::path_of(const std::string& id, const std::string& token) const {
-  return folder_ + "/" + id + "-" + token + std::string(ending_of_name);
+  return folder() + "/" + id + "-" + token + std::string(ending_of_name);
 }
 
 Status Spool::put(const SpooledOutcome& outcome) {
@@ -155,8 +115,8 @@ std::vector<SpooledOutcome> Spool::load(std::vector<std::string>* complaints) co
   // A result, twice as many bytes as base64, and the rest.
   constexpr size_t file_bytes_max = limits::command_bytes_max * 2;
   std::vector<SpooledOutcome> outcomes;
-  for (const std::string& name : names_in(folder_)) {
-    const std::string path = folder_ + "/" + name;
+  for (const std::string& name : names_in(folder())) {
+    const std::string path = folder() + "/" + name;
     if (name.starts_with('.')) unlink(path.c_str());  // half written when its writer was killed
     if (!name.ends_with(ending_of_name)) continue;
     const auto text = read_file(path, file_bytes_max);

@@ -11,6 +11,7 @@
 
 #include "bus/base/result.h"
 #include "bus/client/client.h"
+#include "runner/folder_lock.h"
 
 namespace pawl::runner {
 
@@ -30,15 +31,9 @@ class Spool {
   // Makes and locks `folder`, and proves that it can be written. ERR says why not and what to do.
   static Result<Spool> open(const std::string& folder);
 
-  Spool(Spool&& other) noexcept;
-  Spool& operator=(Spool&&) = delete;
-  Spool(const Spool&) = delete;
-  Spool& operator=(const Spool&) = delete;
-  ~Spool();
-
-  const std::string& folder() const { return folder_; }
+  const std::string& folder() const { return lock_.folder(); }
   // A folder of its own for other files of the same process; it exists.
-  std::string folder_of(const std::string& name) const { return folder_ + "/" + name; }
+  std::string folder_of(const std::string& name) const { return folder() + "/" + name; }
 
   // Durable once it returns.
   Status put(const SpooledOutcome& outcome);
@@ -48,11 +43,10 @@ class Spool {
   std::vector<SpooledOutcome> load(std::vector<std::string>* complaints) const;
 
  private:
-  Spool(std::string folder, int lock) : folder_(std::move(folder)), lock_(lock) {}
+  explicit Spool(FolderLock lock) : lock_(std::move(lock)) {}
   std::string path_of(const std::string& id, const std::string& token) const;
 
-  std::string folder_;
-  int lock_ = -1;
+  FolderLock lock_;
 };
 
 }  // namespace pawl::runner

@@ -24,6 +24,11 @@ inline std::string error_class_list() {
   return text;
 }
 
+// Who a worker is to those that started it: not for the environment of what it runs itself.
+constexpr std::array<const char*, 8> workers_own_variables = {
+    "PAWL_DAEMON", "PAWL_BOOT",     "PAWL_NOTIFY_FD", "PAWL_HEARTBEAT_MS",
+    "PAWL_UP",     "NOTIFY_SOCKET", "WATCHDOG_USEC",  "WATCHDOG_PID"};
+
 // What a freeze of scope all does to what runs.
 enum class OnFreeze : uint8_t { pause, terminate, finish };
 constexpr std::array<std::string_view, 3> on_freeze_names = {"pause", "terminate", "finish"};
