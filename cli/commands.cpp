@@ -193,6 +193,16 @@ constexpr std::array<OptionSpec, 5> run_options = {{
     {"verbose", flag, "", "a line for each message", 'v'},
 }};
 
+constexpr std::array<OptionSpec, 7> mirror_options = {{
+    {"config", file, "FILE", "default pawl.toml; changes to it are taken as they come"},
+    {"name", text, "NAME", "of this daemon; default mirror-HOST"},
+    {"spool", folder, "DIR", "for positions and failed posts; default: mirror beside the bus's data"},
+    {"once", flag, "", "post what is there, each try once, then end"},
+    {"test", flag, "", "send a test notice to each channel; needs no bus"},
+    {"dry-run", flag, "", "print what --once would post, and post nothing"},
+    {"after", number, "SEQ", "with --dry-run: as if everything up to this entry were posted"},
+}};
+
 constexpr std::array<OptionSpec, 7> dead_list_options = {{
     {"role", text, "ROLE", "only of this role"},
     {"class", error_class, "CLASS", "only of this error class"},
@@ -246,9 +256,9 @@ constexpr std::array<OptionSpec, 1> verify_options = {{
     {"data", folder, "DIR", "check the files of a bus that does not run"},
 }};
 
-constexpr std::array<CommandSpec, 52> table = {{
+constexpr std::array<CommandSpec, 53> table = {{
     {"serve", "", 0, 0, "run the bus", serve_options},
-    {"up", "", 0, 0, "start bus, runner and daemons of pawl.toml, and keep them alive", up_options},
+    {"up", "", 0, 0, "start bus, runner, mirror and daemons of pawl.toml, and keep them alive", up_options},
     {"push", "ROLE [PAYLOAD|-|@FILE]", 1, 2, "give work to a role; prints the id", push_options},
     {"claim", "ROLE…", 1, any_number, "take work", claim_options},
     {"ack", "ID TOKEN", 2, 2, "say that it is done", ack_options},
@@ -284,6 +294,7 @@ constexpr std::array<CommandSpec, 52> table = {{
     {"why", "ID", 1, 1, "why a message is not running", {}},
     {"exec", "ROLE…", 1, any_number, "run a command for each message, payload on stdin", exec_options, true},
     {"run", "[ROLE…]", 0, any_number, "the agent runner: the commands of pawl.toml's roles", run_options},
+    {"mirror", "[CHANNEL…]", 0, any_number, "post what [[notify]] of pawl.toml selects", mirror_options},
     {"dead list", "", 0, 0, "dead letters, the latest error of each", dead_list_options},
     {"dead groups", "", 0, 0, "dead letters by error fingerprint", dead_filter_options},
     {"dead show", "ID", 1, 1, "a dead letter with its history", {}},

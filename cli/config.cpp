@@ -101,13 +101,14 @@ struct Section {
   std::string_view name;
   std::string_view example;
   void (*read)(ConfigReader&, const TomlNode&, FileConfig&);
+  TomlKind kind = TomlKind::table;
 };
 
 void read_all_users(ConfigReader& reader, const TomlNode& table, FileConfig& config) {
   read_users(reader, table, config.bus.users);
 }
 
-constexpr std::array<Section, 7> sections = {{
+constexpr std::array<Section, 8> sections = {{
     {"bus", "[bus]", read_bus},
     {"role", "[role.research]", read_roles},
     {"system", "[system]", read_system},
@@ -115,10 +116,11 @@ constexpr std::array<Section, 7> sections = {{
     {"user", "[user.NAME]", read_all_users},
     {"run", "[run]", read_run},
     {"daemon", "[daemon.slack]", read_daemons},
+    {"notify", "[[notify]]", read_notify, TomlKind::array},
 }};
 
 // Sections of the file format that this version does not act on.
-constexpr std::array<std::string_view, 4> later_sections = {"monitor", "notify", "cron", "policy"};
+constexpr std::array<std::string_view, 3> later_sections = {"monitor", "cron", "policy"};
 
 void read_section(ConfigReader& reader, const TomlNode& node, FileConfig& config) {
   std::vector<std::string_view> known(later_sections.begin(), later_sections.end());
@@ -129,7 +131,7 @@ void read_section(ConfigReader& reader, const TomlNode& node, FileConfig& config
   for (const Section& section : sections) {
     known.push_back(section.name);
     if (section.name != node.key) continue;
-    if (reader.expect({}, node, TomlKind::table, section.example)) section.read(reader, node, config);
+    if (reader.expect({}, node, section.kind, section.example)) section.read(reader, node, config);
     return;
   }
   const std::string nearest = nearest_word(node.key, known);

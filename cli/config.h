@@ -10,6 +10,7 @@
 #include "bus/base/result.h"
 #include "bus/core/config.h"
 #include "runner/daemon_spec.h"
+#include "runner/notify_rules.h"
 #include "runner/run_config.h"
 
 namespace pawl::cli {
@@ -27,8 +28,11 @@ struct FileConfig {
   runner::RunConfig run;                    // of the agent runner
   std::vector<std::string> notices;         // "FILE:LINE: … is not acted on yet", in the order of the file
   std::vector<runner::DaemonSpec> daemons;  // [daemon.NAME], in the order of the file
-  bool has_commands = false;                // a role has a command: there is work for a runner
-  bool has_notify = false;                  // [[notify]]: there is work for a mirror
+  std::vector<runner::NotifyChannel> notify;  // [[notify]], in the order of the file
+  // What only the mirror must have: environment variables of [[notify]] that are not set, a line each.
+  std::string notify_faults;
+  bool has_commands = false;  // a role has a command: there is work for a runner
+  bool has_notify = false;    // [[notify]]: there is work for a mirror
   std::string path;
 };
 

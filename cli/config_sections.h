@@ -17,6 +17,9 @@ void read_system(ConfigReader& reader, const TomlNode& table, FileConfig& config
 void read_guards(ConfigReader& reader, const TomlNode& table, FileConfig& config);  // [guards]
 void read_run(ConfigReader& reader, const TomlNode& table, FileConfig& config);     // [run]
 
+// [[notify]]: an array of tables.
+void read_notify(ConfigReader& reader, const TomlNode& array, FileConfig& config);
+
 // exit = { 3 = "rate_limited" } and patterns = [ { text = "429", class = "rate_limited" } ] of a role.
 void read_exits(ConfigReader& reader, const Place& place, const TomlNode& node, runner::EndingRules& rules);
 void read_patterns(ConfigReader& reader, const Place& place, const TomlNode& node,

@@ -41,6 +41,7 @@ constexpr Route routes[] = {
     {"why", run_why},
     {"exec", run_exec},
     {"run", run_run},
+    {"mirror", run_mirror},
     {"dead list", run_dead_list},
     {"dead groups", run_dead_groups},
     {"dead show", run_dead_show},

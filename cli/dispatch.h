@@ -64,6 +64,8 @@ int run_dead_stats(Session* session);
 int run_exec(Session* session);
 // run.cpp
 int run_run(Session* session);
+// mirror.cpp
+int run_mirror(Session* session);
 // passwd.cpp
 int run_passwd(Session* session);
 // bus.cpp

@@ -1,8 +1,6 @@
 // `pawl run`: the composition root of the agent runner.
 #include <unistd.h>
 
-#include <cstdlib>
-
 #include "bus/base/ids.h"
 #include "cli/config.h"
 #include "cli/dispatch.h"
@@ -16,35 +14,12 @@ namespace pawl::cli {
 namespace {
 
 constexpr const char* default_config = "pawl.toml";
-constexpr const char* default_data = "./pawl-data";
-
-// An option, else a variable, else the file, else what is usual.
-std::string first_said(const std::optional<std::string>& option, const char* variable,
-                       const std::string& in_file, const std::string& otherwise) {
-  if (option) return *option;
-  const char* set = variable ? std::getenv(variable) : nullptr;
-  if (set && *set) return set;
-  return in_file.empty() ? otherwise : in_file;
-}
-
-// Where the file says that its bus is, for who did not say it otherwise.
-Result<client::Endpoint> endpoint_of(const Session& session, const FileConfig& file) {
-  const char* url = std::getenv("PAWL_URL");
-  const bool said = session.arguments.url || (url && *url);
-  if (said || (!file.data && !file.socket && !file.listen)) return session.endpoint();
-  const std::string socket = file.socket.value_or(file.data.value_or(default_data) + "/pawl.sock");
-  if (socket != "none" && access(socket.c_str(), F_OK) == 0) return client::parse_url("unix://" + socket);
-  if (file.listen && *file.listen != "none") return client::parse_url("tcp://" + *file.listen);
-  if (socket != "none") return client::parse_url("unix://" + socket);
-  return session.endpoint();
-}
 
 // Beside the data of the bus where that is on this machine.
 std::string spool_folder(const Session& session, const FileConfig& file, const client::Endpoint& endpoint,
                          const std::string& name) {
-  std::string data = folder_of(endpoint);
-  if (data.empty()) data = file.data.value_or(default_data);
-  return first_said(session.arguments.text("spool"), nullptr, file.run.spool, data + "/spool") + "/" + name;
+  const std::string beside = data_beside(endpoint, file) + "/spool";
+  return first_said(session.arguments.text("spool"), nullptr, file.run.spool, beside) + "/" + name;
 }
 
 }  // namespace
@@ -54,7 +29,7 @@ int run_run(Session* session) {
   const std::string config = arguments.text("config").value_or(default_config);
   const auto file = load_config(config);
   if (!file) return session->fail(exit_usage, file.error().text);
-  const auto where = endpoint_of(*session, *file);
+  const auto where = configured_endpoint(*session, *file);
   if (!where) return session->fail(where.error());
   runner::RunnerOptions options;
   options.name =

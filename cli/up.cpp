@@ -15,6 +15,8 @@
 #include "bus/protocol/command_table.h"
 #include "cli/commands.h"
 #include "cli/dispatch.h"
+#include "cli/mirror.h"
+#include "cli/work_place.h"
 #include "runner/handler.h"
 #include "runner/keeper.h"
 #include "runner/start_order.h"
@@ -27,15 +29,8 @@ constexpr std::string_view default_data = "./pawl-data";
 constexpr std::string_view none = "none";
 constexpr int64_t bus_ready_within_ms = 600'000;  // opening a large store after a crash takes its time
 constexpr int64_t bus_stop_within_ms = 30'000;
+constexpr int64_t mirror_ends_within_ms = 5'000;
 constexpr int64_t runner_stop_within_ms = 60'000;  // handlers may end their work
-
-std::string absolute(const std::string& path) {
-  if (!path.empty() && path[0] == '/') return path;
-  char folder[PATH_MAX];
-  if (::getcwd(folder, sizeof folder) == nullptr) return path;
-  const std::string plain = path.starts_with("./") ? path.substr(2) : path;
-  return std::string(folder) + "/" + plain;
-}
 
 std::string this_program() {
   char path[PATH_MAX];
@@ -78,6 +73,23 @@ runner::DaemonSpec own_daemon(std::string name, std::vector<std::string> command
   daemon.command = std::move(command);
   daemon.after = std::move(after);
   return daemon;
+}
+
+bool bus_knows_beats() {
+  const std::array<std::string_view, 1> beat = {"BEAT"};
+  return protocol::find_command(beat) != nullptr;
+}
+
+runner::DaemonSpec mirror_daemon(const FileConfig& file, const std::string& program,
+                                 const std::string& config_path) {
+  runner::DaemonSpec mirror = own_daemon("mirror", {program, "mirror", "--config", config_path},
+                                         {std::string(runner::bus_daemon_name)});
+  if (bus_knows_beats()) mirror.ready = runner::ReadyBy::heartbeat;
+  // It waits for the posts that are on their way.
+  for (const runner::NotifyChannel& channel : file.notify) {
+    mirror.stop_within_ms = std::max(mirror.stop_within_ms, channel.timeout_ms + mirror_ends_within_ms);
+  }
+  return mirror;
 }
 
 // Whether what runs it could run it: found now, it is a typing error; found later, it is a failure.
@@ -142,12 +154,11 @@ Result<runner::LauncherOptions> plan_launcher(const FileConfig& file, const std:
   if (file.has_commands && find_command("run") != nullptr) {
     runner::DaemonSpec run = own_daemon("runner", {program, "run", "--config", config_path}, {bus_name});
     run.stop_within_ms = runner_stop_within_ms;
-    const std::array<std::string_view, 1> beat = {"BEAT"};
-    if (protocol::find_command(beat) != nullptr) run.ready = runner::ReadyBy::heartbeat;
+    if (bus_knows_beats()) run.ready = runner::ReadyBy::heartbeat;
     options.daemons.push_back(std::move(run));
   }
   if (file.has_notify && find_command("mirror") != nullptr) {
-    options.daemons.push_back(own_daemon("mirror", {program, "mirror", "--config", config_path}, {bus_name}));
+    options.daemons.push_back(mirror_daemon(file, program, config_path));
   }
   for (const runner::DaemonSpec& daemon : file.daemons) options.daemons.push_back(daemon);
   if (const auto order = runner::start_order(options.daemons); !order) return order.error();
@@ -173,6 +184,9 @@ int run_up(Session* session) {
   if (!file) return complain(session, file.error(), config, exit_usage);
   Result<runner::LauncherOptions> options = plan_launcher(*file, this_program(), absolute(config));
   if (!options) return complain(session, options.error(), config, exit_usage);
+  if (const Status notify = check_notify(*file); !notify.ok()) {
+    return complain(session, notify.error(), config, exit_usage);
+  }
   options->alone_ms = session->arguments.number("alone").value_or(options->alone_ms);
   const bool quiet = session->out.quiet();
   if (!quiet) {
@@ -185,6 +199,7 @@ int run_up(Session* session) {
   options->read_anew = [config, program = options->program]() -> Result<runner::LauncherOptions> {
     const Result<FileConfig> anew = load_config(config);
     if (!anew) return anew.error();
+    if (const Status notify = check_notify(*anew); !notify.ok()) return notify.error();
     return plan_launcher(*anew, program, absolute(config));
   };
   options->say = [quiet](std::string_view line) {

@@ -2,13 +2,21 @@
 
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <unistd.h>
 
+#include <climits>
 #include <csignal>
+#include <cstdlib>
 
 #include "cli/kill_flags.h"
 #include "cli/values.h"
 
 namespace pawl::cli {
+namespace {
+
+constexpr const char* default_data = "./pawl-data";
+
+}  // namespace
 
 runner::FreezeWatch::ReadFlags flags_of(const client::Endpoint& endpoint) {
   const std::string folder = folder_of(endpoint);
@@ -24,6 +32,39 @@ runner::WorkPlace work_place(const client::Endpoint& endpoint, const client::Tim
   const std::string folder = folder_of(endpoint);
   const std::string kill_file = folder.empty() ? "" : folder + "/KILL";
   return {endpoint, timeouts, {endpoint.url(), kill_file}, flags_of(endpoint)};
+}
+
+std::string first_said(const std::optional<std::string>& option, const char* variable,
+                       const std::string& in_file, const std::string& otherwise) {
+  if (option) return *option;
+  const char* set = variable ? std::getenv(variable) : nullptr;
+  if (set && *set) return set;
+  return in_file.empty() ? otherwise : in_file;
+}
+
+Result<client::Endpoint> configured_endpoint(const Session& session, const FileConfig& file) {
+  const char* url = std::getenv("PAWL_URL");
+  const bool said = session.arguments.url || (url && *url);
+  if (said || (!file.data && !file.socket && !file.listen)) return session.endpoint();
+  const std::string named = file.socket.value_or(file.data.value_or(default_data) + "/pawl.sock");
+  const std::string socket = named == "none" ? named : absolute(named);
+  if (socket != "none" && access(socket.c_str(), F_OK) == 0) return client::parse_url("unix://" + socket);
+  if (file.listen && *file.listen != "none") return client::parse_url("tcp://" + *file.listen);
+  if (socket != "none") return client::parse_url("unix://" + socket);
+  return session.endpoint();
+}
+
+std::string absolute(const std::string& path) {
+  if (!path.empty() && path[0] == '/') return path;
+  char folder[PATH_MAX];
+  if (::getcwd(folder, sizeof folder) == nullptr) return path;
+  const std::string plain = path.starts_with("./") ? path.substr(2) : path;
+  return std::string(folder) + "/" + plain;
+}
+
+std::string data_beside(const client::Endpoint& endpoint, const FileConfig& file) {
+  const std::string folder = folder_of(endpoint);
+  return folder.empty() ? file.data.value_or(default_data) : folder;
 }
 
 int open_signals(bool hang_up) {

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "cli/config.h"
 #include "cli/session.h"
 #include "runner/work_loop.h"
 
@@ -26,6 +27,16 @@ class OutputVoice : public runner::Voice {
 runner::FreezeWatch::ReadFlags flags_of(const client::Endpoint& endpoint);
 
 runner::WorkPlace work_place(const client::Endpoint& endpoint, const client::Timeouts& timeouts);
+
+// An option, else a variable (null: none), else the file, else what is usual.
+std::string first_said(const std::optional<std::string>& option, const char* variable,
+                       const std::string& in_file, const std::string& otherwise);
+// Where the file says that its bus is, for who did not say it otherwise (--url, PAWL_URL).
+Result<client::Endpoint> configured_endpoint(const Session& session, const FileConfig& file);
+// From / on; a relative one counts from the folder that this process works in.
+std::string absolute(const std::string& path);
+// The folder of the bus's data where that is on this machine, else the one of the file, else ./pawl-data.
+std::string data_beside(const client::Endpoint& endpoint, const FileConfig& file);
 
 // A signalfd for SIGINT, SIGTERM and, with `hang_up`, SIGHUP, which are blocked from here on; -1: none.
 int open_signals(bool hang_up);
