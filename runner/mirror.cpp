@@ -94,12 +94,14 @@ std::optional<MirrorEnd> Mirror::ended() const {
     if (impatient_ || std::all_of(channels_.begin(), channels_.end(), idle)) return MirrorEnd{*stopping_};
     return std::nullopt;
   }
+  for (const auto& channel : channels_) {
+    if (channel->refused()) return MirrorEnd{MirrorEnd::Why::refused, channel->refused()->code};
+  }
   if (!options_.once) return std::nullopt;
   if (!beats_.up()) return MirrorEnd{MirrorEnd::Why::unreachable};
   bool fell_short = false;
   for (const auto& channel : channels_) {
     if (!channel->finished() || !channel->idle()) return std::nullopt;
-    if (channel->refused()) return MirrorEnd{MirrorEnd::Why::refused, channel->refused()->code};
     fell_short = fell_short || channel->fell_short();
   }
   return MirrorEnd{fell_short ? MirrorEnd::Why::fell_short : MirrorEnd::Why::done};
@@ -156,8 +158,8 @@ void Mirror::say_goodbye() {
   const int64_t begun = steady_now_ms();
   heartbeat_.set_values(values());
   beats_.ask(heartbeat_.farewell(failed()), 0, begun, [](const client::Reply*) {});
-  beats_.close_gently(begun, farewell_ms);
-  for (int64_t now = begun; beats_.up() && now < begun + farewell_ms; now = steady_now_ms()) {
+  const auto waits = [this] { return beats_.up() && !beats_.idle(); };
+  for (int64_t now = begun; waits() && now < begun + farewell_ms; now = steady_now_ms()) {
     int64_t wake = begun + farewell_ms;
     std::vector<pollfd> polls;
     beats_.add_polls(&polls, &wake);

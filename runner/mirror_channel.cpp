@@ -90,6 +90,7 @@ void MirrorChannel::ask(int64_t now) {
           steady_now_ms());
     }
     last_refusal_.clear();
+    let_in_ = true;
     first ? on_end(*reply) : on_page(*reply);
   });
 }
@@ -138,9 +139,9 @@ void MirrorChannel::on_refusal(const Error& error, int64_t now) {
   if (error.text == last_refusal_) return;
   last_refusal_ = error.text;
   complain("the chronicle cannot be read: " + error_line(error));
-  if (!tools_->once) return;
-  refused_ = error;
-  finished_ = fell_short_ = true;
+  // Who was never let in is not let in by waiting.
+  const bool stranger = !let_in_ && (error.code == Code::noauth || error.code == Code::denied);
+  if (tools_->once || stranger) refused_ = error;
 }
 
 // ---- Posting --------------------------------------------------------------------

@@ -65,7 +65,7 @@ class MirrorChannel {
   // Since it was opened; failed ones for good.
   int64_t posted() const { return posted_; }
   int64_t failed() const { return failed_; }
-  // An answer of the bus's that ends a run with `once`.
+  // An answer of the bus's that ends it all: the first one says that we may not, or any one with `once`.
   const std::optional<Error>& refused() const { return refused_; }
 
  private:
@@ -93,6 +93,7 @@ class MirrorChannel {
   bool must_save_ = false;  // before the next post
   bool finished_ = false;
   bool fell_short_ = false;
+  bool let_in_ = false;
   std::optional<Error> refused_;
   std::string last_refusal_;
   std::string last_save_error_;

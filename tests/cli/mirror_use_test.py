@@ -64,6 +64,7 @@ class OnceTest(MirrorCase):
         self.write(f'[[notify]]\nto = "webhook"\nurl = "{target.url()}"\n{self.pauses}'
                    f'[[notify]]\nto = "slack"\nurl = "{target.url()}"\nkinds = ["role.resume"]\n')
         self.pause("one")
+        self.pawl("resume", "r", expect=0)
         done = self.mirror("--dry-run")
         self.assertIn("webhook: has no position yet", done.stderr)
         self.assertEqual(done.stdout, "")
@@ -106,12 +107,13 @@ class OnceTest(MirrorCase):
 class ChangeTest(MirrorCase):
     def test_a_changed_file_is_taken_as_it_comes(self):
         first, second = self.endpoint(), self.endpoint()
-        hook = '[[notify]]\nto = "webhook"\nurl = "{}"\n' + self.pauses + self.fast
-        self.write(hook.format(first.url()))
+        def hook(target):
+            return f'[[notify]]\nto = "webhook"\nurl = "{target.url()}"\n' + self.pauses + self.fast
+        self.write(hook(first))
         mirror = self.start()
         self.pause("one")
         self.wait_settled("webhook")
-        self.write(hook.format(second.url()) + '[[notify]]\nto = "file"\npath = "{folder}/notices"\nkinds = ["role.resume"]\n')
+        self.write(hook(second) + '[[notify]]\nto = "file"\npath = "{folder}/notices"\n' + self.pauses)
         wait_until(lambda: "file: has no position yet" in mirror.log(), what="the new channel")
         wait_until(lambda: "file" in self.positions(), what="its position")
         self.pause("two")
@@ -119,13 +121,13 @@ class ChangeTest(MirrorCase):
         self.assertEqual((self.reasons(first.accepted()), self.reasons(second.accepted())), (["one"], ["two"]))
         self.assertEqual(len(self.lines("notices")), 1)
         # A mistake changes nothing.
-        self.write(hook.format(first.url()) + '[[notify]]\nto = "pager"\n')
+        self.write(hook(first) + '[[notify]]\nto = "pager"\n')
         wait_until(lambda: 'notify[1].to is "pager"' in mirror.log(), what="its complaint")
         self.assertIn("what was there before stays in use", mirror.log())
         self.pause("three")
         self.wait_settled("webhook", "file")
         self.assertEqual(self.reasons(second.accepted()), ["two", "three"])
-        self.write(hook.format(first.url()))
+        self.write(hook(first))
         mirror.send_signal(signal.SIGHUP)
         wait_until(lambda: mirror.log().count("webhook: goes on after") == 2, what="the change")
         self.pause("four")
@@ -186,10 +188,18 @@ class MistakeTest(MirrorCase):
         done = self.mirror("--once", code=1)
         self.assertIn(f"is in use by process {mirror.pid}: another mirror of this bus", done.stderr)
 
-    def test_who_may_not_read_the_chronicle_is_told(self):
-        self.write(f'[[notify]]\nto = "file"\npath = "{{folder}}/x"\n{self.pauses}')
-        done = self.mirror("--once", "--url", f"unix://nobody:wrong@{self.bus.socket}", code=8)
-        self.assertIn("NOAUTH", done.stderr)
+
+class StrangerTest(MirrorCase):
+    config = '[bus]\npassword = "sesame"\n'
+
+    def first_push(self):
+        pass
+
+    def test_who_may_not_come_in_is_told(self):
+        self.write('[[notify]]\nto = "file"\npath = "{folder}/x"\n' + self.pauses)
+        self.assertIn("NOAUTH", self.mirror("--once", code=8).stderr)
+        self.assertIn("NOAUTH", self.mirror(code=8).stderr)
+        self.mirror("--once", "--url", f"unix://default:sesame@{self.bus.socket}")
 
 
 class UpMirrorTest(up_case.UpTest):
