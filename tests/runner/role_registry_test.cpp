@@ -153,6 +153,11 @@ TEST_CASE("registry: a limp command has a version of its own, and the same promp
   CHECK(rig.registry.roles().at("b").setup->limp->command ==
         std::vector<std::string>{"/bin/sh", "-c", "echo $1", "b", "later"});
   CHECK_FALSE(rig.registry.roles().at("c").setup->limp);
+  // What is deployed is an argument vector; the limp command stays the file's script.
+  CHECK(rig.registry.deploy("b", DeployedVersion{1, "feed", {"true"}, std::nullopt, ""}));
+  CHECK(rig.registry.roles().at("b").setup->command == std::vector<std::string>{"true"});
+  CHECK(rig.registry.roles().at("b").setup->limp->command ==
+        std::vector<std::string>{"/bin/sh", "-c", "echo $1", "b", "later"});
   // Neither changes the other's version, and a change of either is taken.
   rig.role("a").limp = {"echo", "much", "later"};
   rig.touch();
