@@ -13,6 +13,7 @@
 //     flight; with 1
 //                                 and a `probe` folder each is followed by a sync of a small file, to compare
 //                                 with
+//     beat -- BEAT …              `ops` of them at once, then `rate` a second for `seconds`
 //     soak                        a mixed load for `seconds`, a line of figures every ten seconds
 // Words are templates (crowd_client.h). Lines of JSON on stdout: processor times are microseconds of the
 // server for one request.
@@ -218,6 +219,8 @@ int main(int argc, char** argv) {
     hold(plan, parts.size() > 1 ? &part(1) : nullptr);
   } else if (mode == "deliver") {
     deliver(plan, part(1), part(2));
+  } else if (mode == "beat") {
+    beat(plan, part(1));
   } else if (mode == "soak") {
     soak(plan);
   } else {

@@ -23,8 +23,8 @@ struct Plan {
   size_t bytes = 256;  // of a payload
   uint64_t ops = 1;
   uint64_t first = 0;    // number of the first push
-  uint64_t seconds = 0;  // of a soak
-  uint64_t rate = 0;     // pushes a second of a soak
+  uint64_t seconds = 0;  // of a soak, of beats
+  uint64_t rate = 0;     // a second: pushes of a soak, beats
   std::string probe;     // the folder of the disk probe; empty: none
 };
 
@@ -64,5 +64,6 @@ void run(const Plan& plan, Crowd& crowd, const Phase& phase);
 // The modes of crowd.cpp that have a file of their own.
 void deliver(const Plan& plan, const Words& push, const Words& claim);
 void soak(const Plan& plan);
+void beat(const Plan& plan, const Words& words);
 
 }  // namespace pawl::bench

@@ -109,9 +109,6 @@ def peers_section(report):
             payload, connections, depth = shape
             lines += [f"**{shape_name(connections, depth, payload)}**, messages a second", ""]
             lines += table(["", "push", "take", "full cycle", "Pawl ÷ it: push", "take", "full cycle", "full cycle, ms p50 / p99"], rows)
-    if report.slots:
-        lines += ["Pawl with what belongs to other parts of the project, full cycle:", ""]
-        lines += table(["", "full cycle"], [[name, "no row yet" if built else "not built"] for name, built in report.slots], words=True)
     if report.verdict.rows:
         lines += table(["goal", "wanted", "measured", ""],
                        [[what, bound, value, "" if fits else "MISSED"] for what, bound, value, fits in report.verdict.rows], words=True)

@@ -110,13 +110,6 @@ class Pawl(Peer):
                 raise Trouble(f"pawl: {facts[state]} messages are {state}")
         return facts["ready"], facts["claimed"]
 
-    def slots(self):
-        """What belongs to later issues: (row, whether the bus knows it by now)."""
-        with Wire(self.port) as wire:
-            guards = not str(wire.call("GUARD", "LIST")).startswith("ERR")
-        known = run([harness.PAWL, "help"], "pawl help")
-        return [("every guard set to enforce", guards), ("the agent runner, `pawl run`", "\n  run " in known)]
-
 
 class Redis(Peer):
     name, title = "redis", "Redis lists"

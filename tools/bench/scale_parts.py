@@ -1,6 +1,7 @@
 """The parts of tools/bench/scale: each puts a bus into one state and measures what the work costs there."""
 import time
 
+import scale_fleet
 from scale_bus import BASE_BACKLOG, CLAIM, OPS, PAYLOAD, PUSH, Trouble, as_map
 
 # What issue 3 asks for.
@@ -240,4 +241,5 @@ def connections(stage):
     stage.judge(f"memory of one idle connection of {count:,}", f"{worst:.1f} KB", f"≤ {IDLE_MAX_KB} KB", worst <= IDLE_MAX_KB)
 
 
-PARTS = {part.__name__: part for part in (backlog, drained, roles, priorities, scheduled, groups, held, cancelled, parked, delivery, connections)}
+PARTS = {part.__name__: part for part in (backlog, drained, roles, priorities, scheduled, groups, held, cancelled, parked, delivery, connections,
+                                       scale_fleet.beats, scale_fleet.handlers)}

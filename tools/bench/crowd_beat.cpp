@@ -1,0 +1,94 @@
+// Daemons that beat: `rate` requests a second, evenly over the time and the connections, for `seconds`.
+// Nobody beats in a burst, so each request costs the server a turn of its own.
+#include <algorithm>
+#include <cstdio>
+#include <string>
+
+#include "tools/bench/crowd_phase.h"
+
+namespace pawl::bench {
+namespace {
+
+class Beats {
+ public:
+  Beats(const Plan& plan, const Words& words) : plan_(plan), crowd_(plan), request_(words, plan.bytes) {
+    if (plan.rate == 0 || plan.seconds == 0) fail("beat wants rate and seconds");
+  }
+
+  void go() {
+    // Everybody is known before the clock runs: `ops` of them.
+    for (uint64_t n = 0; n < plan_.ops; ++n) {
+      send(n);
+      if (sent_ - answered_ >= burst) take_all();
+    }
+    while (answered_ < sent_) take_all();
+    answered_ = sent_ = 0;
+    latencies_ = {};
+    const Processor before = processor_of(plan_.pid);
+    const int64_t began = clock_us();
+    const auto until = static_cast<int64_t>(plan_.seconds) * 1'000'000;
+    for (int64_t passed = 0; passed < until; passed = clock_us() - began) {
+      const auto due = static_cast<uint64_t>(passed) * plan_.rate / 1'000'000;
+      while (sent_ < due) send(sent_);
+      take(1);
+    }
+    while (answered_ < sent_) take(1000);
+    tell(before, static_cast<double>(clock_us() - began) / 1e6);
+  }
+
+ private:
+  static constexpr uint64_t burst = 256;
+
+  void send(uint64_t n) {
+    std::string text;
+    request_.append(text, n);
+    Link& link = crowd_[n % crowd_.size()];
+    link.sent_at.push_back(clock_us());
+    link.send(text);
+    ++sent_;
+  }
+
+  void take_all() {
+    while (answered_ < sent_) take(1000);
+  }
+
+  void take(int wait_ms) {
+    for (const size_t i : crowd_.readable(wait_ms)) {
+      Link& link = crowd_[i];
+      link.read_some();
+      while (const Reply reply = link.next()) {
+        if (reply->type == REDIS_REPLY_ERROR) fail(reply->str);
+        latencies_.record(clock_us() - link.sent_at.front());
+        link.sent_at.pop_front();
+        ++answered_;
+      }
+    }
+  }
+
+  void tell(const Processor& before, double seconds) const {
+    const Processor after = processor_of(plan_.pid);
+    const auto used_us = static_cast<double>(after.all_ns - before.all_ns) / 1e3;
+    std::printf(
+        R"({"what": "beat", "ops": %llu, "per_second": %.0f, "p50_us": %lld, "p99_us": %lld, "cpu_us": %.3f, )"
+        R"("core_percent": %.2f, "errors": 0})"
+        "\n",
+        static_cast<unsigned long long>(answered_), static_cast<double>(answered_) / seconds,
+        static_cast<long long>(latencies_.percentile(0.5)),
+        static_cast<long long>(latencies_.percentile(0.99)),
+        used_us / static_cast<double>(std::max<uint64_t>(answered_, 1)), used_us / seconds / 1e4);
+    std::fflush(stdout);
+  }
+
+  const Plan& plan_;
+  Crowd crowd_;
+  Template request_;
+  Latencies latencies_;
+  uint64_t sent_ = 0;
+  uint64_t answered_ = 0;
+};
+
+}  // namespace
+
+void beat(const Plan& plan, const Words& words) { Beats(plan, words).go(); }
+
+}  // namespace pawl::bench
