@@ -107,12 +107,26 @@ std::string fault_of_command(const runner::DaemonSpec& daemon) {
   return ".command: there is no program '" + program + "' that may be run; check the path and its mode";
 }
 
-Status check_commands(const std::vector<runner::DaemonSpec>& daemons) {
+Status check_commands(const std::vector<runner::DaemonSpec>& daemons,
+                      const std::vector<runner::RoleConfig>& roles) {
   std::string faults;
   for (const runner::DaemonSpec& daemon : daemons) {
     const std::string fault = fault_of_command(daemon);
     if (fault.empty()) continue;
     faults += (faults.empty() ? "" : "\n") + daemon.source + ": daemon." + daemon.name + fault;
+  }
+  // The runner would say the same, again and again, in its log.
+  for (const runner::RoleConfig& role : roles) {
+    if (role.command.empty()) continue;
+    if (!role.shell && !runner::find_program(role.command[0])) {
+      faults += (faults.empty() ? "" : "\n") + role.command_place + ": role." + role.name +
+                ".command: there is no program '" + role.command[0] +
+                "' that may be run; check the path and its mode";
+    }
+    if (!role.prompt.empty() && ::access(role.prompt.c_str(), R_OK) != 0) {
+      faults += (faults.empty() ? "" : "\n") + role.prompt_place + ": role." + role.name +
+                ".prompt: cannot read " + role.prompt + ": " + std::strerror(errno);
+    }
   }
   if (!faults.empty()) return make_error(Code::badarg, faults);
   return {};
@@ -162,7 +176,8 @@ Result<runner::LauncherOptions> plan_launcher(const FileConfig& file, const std:
   }
   for (const runner::DaemonSpec& daemon : file.daemons) options.daemons.push_back(daemon);
   if (const auto order = runner::start_order(options.daemons); !order) return order.error();
-  if (const Status commands = check_commands(options.daemons); !commands.ok()) return commands.error();
+  if (const Status commands = check_commands(options.daemons, file.run.roles); !commands.ok())
+    return commands.error();
   return options;
 }
 

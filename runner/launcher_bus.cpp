@@ -1,4 +1,5 @@
 // Whether daemons are ready, and what the bus is told of those that have died.
+#include "bus/base/parse.h"
 #include "runner/clock.h"
 #include "runner/launcher_core.h"
 
@@ -16,6 +17,22 @@ constexpr uint64_t reload_tag = UINT64_MAX - 1;
 constexpr uint64_t event_tag = UINT64_MAX - 2;
 constexpr int64_t event_again_ms = 500;
 
+std::string what_never_came(ReadyBy ready) {
+  switch (ready) {
+    case ReadyBy::notify:
+      return ": neither READY=1 at NOTIFY_SOCKET nor a byte at PAWL_NOTIFY_FD came";
+    case ReadyBy::heartbeat:
+      return ": no BEAT of it reached the bus";
+    case ReadyBy::command:
+      return ": its ready_command did not exit 0";
+    case ReadyBy::answers:
+      return ": it does not answer";
+    case ReadyBy::started:
+      break;
+  }
+  return "";
+}
+
 }  // namespace
 
 bool Launcher::bus_ready() const {
@@ -27,7 +44,8 @@ bool Launcher::bus_ready() const {
 
 void Launcher::look_at(Daemon& daemon, int64_t now_ms) {
   if (now_ms >= daemon.ready_deadline_ms) {
-    daemon.end_text = "not ready within " + std::to_string(daemon.spec.ready_within_ms) + "ms";
+    daemon.end_text = "not ready within " + format_duration(daemon.spec.ready_within_ms) +
+                      what_never_came(daemon.spec.ready);
     apply(daemon, LifeEvent::late, daemon.end_text);
     return;
   }

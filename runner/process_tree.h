@@ -33,7 +33,8 @@ bool alive(const ProcessId& process);
 // Signals it if it still is the one meant, through a pidfd. False: it is not there any more.
 bool send_signal(const ProcessId& process, int signal);
 
-// Every living process below `root` (each of `roots`), which is not in the list itself; parents before children.
+// Every living process below `root` (each of `roots`), which is not in the list itself; parents before
+// children.
 std::vector<ProcessId> descendants_of(pid_t root);
 std::vector<ProcessId> descendants_of(const std::vector<pid_t>& roots);
 // `pid` is `root` or below it.

@@ -40,6 +40,15 @@ lease = "1m"
         self.assertNotEqual(last["version"], self.last_invocation(two)["version"])
         self.assertEqual(os.listdir(os.path.join(self.bus.data, "spool/r/prompts")), [])
 
+    def test_a_bus_that_the_file_names_by_a_relative_path(self):
+        message = self.text("push", "shell", "x")
+        self.write_roles('[bus]\ndata = "./data"\n[role.shell]\ncommand = ["true"]\n')
+        environment = {name: value for name, value in os.environ.items() if name != "PAWL_URL"}
+        done = harness.subprocess.run(self.run_words("--name", "r", "--drain"), cwd=self.bus.folder, env=environment, capture_output=True, check=False,
+                                      timeout=60, stdin=harness.subprocess.DEVNULL)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.state(message), "done")
+
     def test_only_the_roles_that_are_named(self):
         one = self.text("push", "a", "x")
         two = self.text("push", "shell", "x")

@@ -66,7 +66,7 @@ command = ["sleep", "300"]
 after = ["mute"]
 ''')
         self.wait_for("mute", "failed")
-        self.assertIn("not ready within 200ms", self.said())
+        self.assertIn("not ready within 200ms: neither READY=1 at NOTIFY_SOCKET nor a byte at PAWL_NOTIFY_FD came", self.said())
         self.assertEqual(self.steps().count(("mute", "starting")), 2)
         self.assertNotIn(("behind", "starting"), self.steps())
         self.wait_said("up, but failed: mute")  # nothing more will become ready
@@ -324,6 +324,8 @@ class TroubleTest(UpTest):
         one(f'[daemon.a]\n{sleep}restarts = {{ most = 3 }}\n', "unknown key 'most'")
         one(f'[daemon.a]\n{sleep}backoff = {{ base = "1m", max = "1s" }}\n', "starts above its max")
         one(f'[daemon.a]\n{sleep}env = {{ PAWL_URL = "x" }}\n', "is set by the launcher")
+        one('[role.a]\ncommand = ["./no-such"]\n', "pawl.toml:2: role.a.command: there is no program './no-such' that may be run")
+        one('[role.a]\ncommand = ["true"]\nprompt = "no.md"\n', "pawl.toml:3: role.a.prompt: cannot read no.md: No such file or directory")
 
     def test_a_folder_for_logs_that_cannot_be_made(self):
         os.makedirs(self.path("d", "up"))
