@@ -117,6 +117,46 @@ timeout     = "300ms"
         self.assertEqual(shown["state"], "done")
         self.assertFalse(alive(self.pid_in("far")))
 
+    def test_a_child_that_floods_on_ends_with_it(self):
+        shown = self.handled_by(f"echo all; setsid yes & echo $! >{self.path('far')}; exit 0", expect=0)
+        self.assertTrue(shown["result"].startswith("xall\n"))
+        self.assertFalse(alive(self.pid_in("far")))
+
+    def test_a_flood_without_end_runs_into_its_limit(self):
+        self.write("script", "trap '' TERM; while :; do yes 0123456789; done")
+        message = self.text("push", "late", "x")
+        runner = self.runner("late")
+        shown = self.wait_state(message, "dead")
+        self.assertEqual((shown["error_class"], shown["error_text"]), ("timeout", "ran longer than 300ms"))
+        with open(f"/proc/{runner.pid}/status", encoding="ascii") as file:
+            peak_kb = next(int(line.split()[1]) for line in file if line.startswith("VmHWM"))
+        self.assertLess(peak_kb, 64 << 10)
+        self.stop(runner)
+
+    def test_one_that_stops_itself_runs_into_its_limit(self):
+        shown = self.handled_by("kill -STOP $$; echo >&2 awake; exit 3", role="late")
+        self.assertEqual((shown["error_class"], shown["error_text"].splitlines()[0]), ("timeout", "ran longer than 300ms"))
+
+    def test_deaf_to_term_it_ends_all_the_same_when_told_to_stop_or_cancelled(self):
+        deaf = f"trap '' TERM; echo $$ >{self.bus.folder}/child.$PAWL_ID; while :; do sleep 0.1; done"
+        self.write_roles(self.roles.replace("shell       = true", "shell = true\nconcurrency = 2\nlease = \"300ms\""))
+        self.write("script", deaf)
+        runner = self.runner("w")
+        cancelled, given_back = (self.text("push", "w", "x", "--lease", "300ms") for _ in range(2))
+        pids = {message: self.pid_in("child." + message) for message in (cancelled, given_back)}
+        self.text("cancel", cancelled)
+        self.wait_state(cancelled, "cancelled")
+        self.all_gone([pids[cancelled]])
+        self.assertTrue(alive(pids[given_back]))
+        self.stop(runner)
+        self.all_gone([pids[given_back]])
+        shown = self.json("get", given_back)
+        self.assertEqual((shown["state"], shown["attempt"]), ("ready", 1))
+
+    def test_one_that_kills_whoever_started_it(self):
+        shown = self.handled_by("kill -KILL $PPID; sleep 300")
+        self.assertEqual((shown["error_class"], shown["error_text"]), ("crash", "killed by signal 9 (SIGKILL)"))
+
     def test_its_own_word_and_usage(self):
         shown = self.handled_by("echo '{\"tokens\":12,\"cost_usd\":0.5,\"class\":\"quota\",\"note\":\"n\"}' >&3; echo why >&2; exit 3")
         last = shown["invocations"][-1]
