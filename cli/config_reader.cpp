@@ -54,6 +54,15 @@ std::optional<std::string> ConfigReader::text(const Place& place, const TomlNode
   return node.text;
 }
 
+std::optional<Pattern> ConfigReader::pattern(const Place& place, const TomlNode& node,
+                                             std::string_view example) {
+  if (!expect(place, node, TomlKind::text, example)) return std::nullopt;
+  auto compiled = Pattern::compile(node.text);
+  if (compiled) return std::move(*compiled);
+  fail(node.line, place.of(node) + ": " + compiled.error().text);
+  return std::nullopt;
+}
+
 std::optional<int64_t> ConfigReader::duration(const Place& place, const TomlNode& node, Range range) {
   if (!expect(place, node, TomlKind::text, "\"15m\"")) return std::nullopt;
   const auto value = parse_duration_ms(node.text);

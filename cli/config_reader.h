@@ -10,6 +10,7 @@
 
 #include "bus/base/parse.h"
 #include "bus/core/config.h"
+#include "bus/pattern/pattern.h"
 #include "cli/toml_tree.h"
 
 namespace pawl::cli {
@@ -38,6 +39,8 @@ class ConfigReader {
   // The value, or nothing after a complaint. `example` shows how to write it.
   bool expect(const Place& place, const TomlNode& node, TomlKind kind, std::string_view example);
   std::optional<std::string> text(const Place& place, const TomlNode& node, std::string_view example);
+  // A regular expression, compiled.
+  std::optional<Pattern> pattern(const Place& place, const TomlNode& node, std::string_view example);
   std::optional<int64_t> duration(const Place& place, const TomlNode& node, Range range);  // milliseconds
   std::optional<int64_t> bytes(const Place& place, const TomlNode& node, Range range);
   std::optional<int64_t> integer(const Place& place, const TomlNode& node, Range range);

@@ -9,7 +9,6 @@ namespace pawl::cli {
 namespace {
 
 constexpr Range heartbeat_range{100, 3'600'000};
-constexpr size_t pattern_bytes_max = 1024;
 
 std::optional<std::string> error_class(ConfigReader& reader, const Place& place, const TomlNode& node) {
   auto word = reader.text(place, node, "\"rate_limited\"");
@@ -21,18 +20,17 @@ std::optional<std::string> error_class(ConfigReader& reader, const Place& place,
 void read_pattern(ConfigReader& reader, const Place& place, const TomlNode& item,
                   runner::EndingRules& rules) {
   constexpr std::array<std::string_view, 3> known = {"text", "class", "retry_in"};
-  runner::EndingRules::Pattern pattern;
+  std::optional<Pattern> expression;
+  std::string kind;
+  std::optional<int64_t> retry_in_ms;
   if (!reader.expect(place, item, TomlKind::table, "{ text = \"429\", class = \"rate_limited\" }")) return;
   for (const TomlNode& node : item.items) {
     if (node.key == "text") {
-      pattern.text = reader.text(place, node, "\"429 Too Many Requests\"").value_or("");
-      if (pattern.text.empty() || pattern.text.size() > pattern_bytes_max) {
-        reader.fail(place, node, "is a text of 1 to 1024 bytes that stands in stderr");
-      }
+      expression = reader.pattern(place, node, "\"429 Too Many Requests\"");
     } else if (node.key == "class") {
-      pattern.error_class = error_class(reader, place, node).value_or("");
+      kind = error_class(reader, place, node).value_or("");
     } else if (node.key == "retry_in") {
-      pattern.retry_in_ms = reader.duration(place, node, {0, limits::duration_ms_max});
+      retry_in_ms = reader.duration(place, node, {0, limits::duration_ms_max});
     } else {
       reader.unknown_key(place, node, known);
     }
@@ -46,7 +44,7 @@ void read_pattern(ConfigReader& reader, const Place& place, const TomlNode& item
   if (!has("text") || !has("class")) {
     reader.fail(item.line, place.name + " needs both: { text = \"429\", class = \"rate_limited\" }");
   }
-  rules.patterns.push_back(std::move(pattern));
+  if (expression) rules.patterns.push_back({std::move(*expression), std::move(kind), retry_in_ms});
 }
 
 }  // namespace

@@ -41,20 +41,11 @@ std::string signal_text(int number) {
   return "killed by signal " + std::to_string(number) + (name ? std::string(" (SIG") + name + ")" : "");
 }
 
-// As the patterns of a role are compared: ASCII letters without their case.
-std::string folded(std::string_view text) {
-  std::string low(text);
-  for (char& c : low) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return low;
-}
-
 const EndingRules::Pattern* pattern_in(const HandlerResult& ended, const EndingRules& rules) {
   if (rules.patterns.empty()) return nullptr;
-  const std::string said = folded(ended.error_first_line) + "\n" + folded(ended.error_tail);
+  const std::string said = ended.error_first_line + "\n" + ended.error_tail;
   for (const EndingRules::Pattern& pattern : rules.patterns) {
-    if (said.find(folded(pattern.text)) != std::string::npos) return &pattern;
+    if (pattern.expression.found_in(said)) return &pattern;
   }
   return nullptr;
 }

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "bus/pattern/pattern.h"
 #include "runner/handler.h"
 #include "runner/handler_report.h"
 
@@ -18,7 +19,7 @@ constexpr size_t result_bytes_max = size_t{1} << 20;
 // What a role's own settings say of endings.
 struct EndingRules {
   struct Pattern {
-    std::string text;  // of stderr's kept end, ASCII case-insensitive; not empty
+    pawl::Pattern expression;  // looked for in stderr's first line and kept end
     std::string error_class;
     std::optional<int64_t> retry_in_ms;
   };

@@ -65,7 +65,7 @@ std::string version_of(const RoleConfig& role, const std::string& prompt) {
   append_part(on_freeze_names[static_cast<size_t>(role.on_freeze)], &all);
   for (const auto& [code, kind] : role.rules.exits) append_part(std::to_string(code) + kind, &all);
   for (const EndingRules::Pattern& pattern : role.rules.patterns) {
-    append_part(pattern.text, &all);
+    append_part(pattern.expression.text(), &all);
     append_part(pattern.error_class, &all);
     append_part(std::to_string(pattern.retry_in_ms.value_or(-1)), &all);
   }

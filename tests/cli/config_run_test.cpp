@@ -55,7 +55,7 @@ patterns    = [ { text = "429", class = "rate_limited", retry_in = "30s" }, { te
   CHECK(role.shell);
   CHECK(role.rules.exits == std::map<int, std::string>{{3, "rate_limited"}, {64, "bad_input"}});
   REQUIRE(role.rules.patterns.size() == 2);
-  CHECK(role.rules.patterns[0].text == "429");
+  CHECK(role.rules.patterns[0].expression.text() == "429");
   CHECK(role.rules.patterns[0].error_class == "rate_limited");
   CHECK(role.rules.patterns[0].retry_in_ms == 30'000);
   CHECK_FALSE(role.rules.patterns[1].retry_in_ms);
@@ -82,7 +82,9 @@ TEST_CASE("config: mistakes in what the runner reads") {
       {"[role.a]\nshell = 1\n", "pawl.toml:2: role.a.shell is an integer…"},
       {"[role.a]\npatterns = [ { text = \"x\" } ]\n", "pawl.toml:2: role.a.patterns[0] needs both…"},
       {"[role.a]\npatterns = [ { text = \"\", class = \"auth\" } ]\n",
-       "pawl.toml:2: role.a.patterns[0].text is empty…"},
+       "pawl.toml:2: role.a.patterns[0].text: a pattern is a regular expression of 1 to 1024 bytes…"},
+      {"[role.a]\npatterns = [ { text = \"HTTP (429\", class = \"auth\" } ]\n",
+       "pawl.toml:2: role.a.patterns[0].text: \"HTTP (429\" is no regular expression: missing )…"},
       {"[role.a]\npatterns = [ { text = \"x\", class = \"auth\", in = 1 } ]\n",
        "pawl.toml:2: unknown key 'in' in [role.a.patterns[0]]…"},
       {"[role.a]\non_freeze = \"stop\"\n", "pawl.toml:2: role.a.on_freeze is \"stop\"; it is one of…"}};

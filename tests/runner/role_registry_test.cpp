@@ -123,8 +123,8 @@ TEST_CASE("registry: a version names command, prompt and settings, and nothing e
   with([](RoleConfig& r) { r.timeout_ms = 1; });
   with([](RoleConfig& r) { r.on_freeze = OnFreeze::finish; });
   with([](RoleConfig& r) { r.rules.exits[3] = "auth"; });
-  with([](RoleConfig& r) { r.rules.patterns.push_back({"x", "auth", {}}); });
-  with([](RoleConfig& r) { r.rules.patterns.push_back({"x", "auth", 0}); });
+  with([](RoleConfig& r) { r.rules.patterns.push_back({*pawl::Pattern::compile("x"), "auth", {}}); });
+  with([](RoleConfig& r) { r.rules.patterns.push_back({*pawl::Pattern::compile("x"), "auth", 0}); });
   std::sort(others.begin(), others.end());
   CHECK(std::adjacent_find(others.begin(), others.end()) == others.end());
   CHECK(std::find(others.begin(), others.end(), version) == others.end());
