@@ -1,0 +1,253 @@
+#include "bus/ops/incident_graph.h"
+
+#include <algorithm>
+
+#include "bus/ops/coding.h"
+#include "bus/ops/entry_fields.h"
+
+namespace pawl::ops {
+namespace {
+
+constexpr size_t example_bytes_max = 120;
+
+Node fingerprint_node(uint64_t fingerprint) {
+  return {NodeKind::fingerprint, core::fingerprint_text(fingerprint)};
+}
+
+template <typename Map, typename When>
+void drop_oldest(Map& map, size_t most, When when) {
+  if (map.size() < most) return;
+  map.erase(std::min_element(map.begin(), map.end(),
+                             [&](const auto& a, const auto& b) { return when(a.second) < when(b.second); }));
+}
+
+// "slack,mail" or "slack mail"
+std::vector<std::string> words_in(std::string_view list) {
+  std::vector<std::string> words;
+  while (!list.empty()) {
+    const size_t end = std::min(list.find_first_of(", "), list.size());
+    if (end > 0) words.emplace_back(list.substr(0, end));
+    list.remove_prefix(std::min(end + 1, list.size()));
+  }
+  return words;
+}
+
+uint32_t percent_of(uint64_t part, uint64_t whole) {
+  return whole == 0 ? 0 : static_cast<uint32_t>(std::min<uint64_t>(100, part * 100 / whole));
+}
+
+void sort_neighbours(std::vector<GraphAnswer::Neighbour>& all) {
+  std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.count > b.count; });
+}
+
+std::string quoted(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+  }
+  return out + "\"";
+}
+
+std::string dot_id(const Node& node) {
+  return quoted(std::string(name_of(node.kind, node_kind_names)) + ":" + node.name);
+}
+
+constexpr std::array<std::string_view, 6> shapes = {"box", "ellipse", "cylinder", "note", "cds", "octagon"};
+
+}  // namespace
+
+template <typename Archive>
+void Node::serialize(Archive& ar) {
+  code_word(ar, kind, node_kind_names.size());
+  ar(name);
+}
+template <typename Archive>
+void EdgeKey::serialize(Archive& ar) {
+  ar(from);
+  code_word(ar, kind, edge_kind_names.size());
+  ar(to);
+}
+template <typename Archive>
+void Edge::serialize(Archive& ar) {
+  ar(count, first_ms, last_ms, measure);
+}
+
+Edge& IncidentGraph::count(Node from, EdgeKind kind, Node to, int64_t wall_ms) {
+  const EdgeKey key{std::move(from), kind, std::move(to)};
+  auto found = edges_.find(key);
+  if (found == edges_.end()) {
+    drop_oldest(edges_, edges_max, [](const Edge& edge) { return edge.last_ms; });
+    found = edges_.emplace(key, Edge{}).first;
+    found->second.first_ms = wall_ms;
+  }
+  ++found->second.count;
+  found->second.last_ms = std::max(found->second.last_ms, wall_ms);
+  return found->second;
+}
+
+void IncidentGraph::begins(uint64_t fingerprint, int64_t wall_ms) {
+  std::erase_if(recent_, [&](const auto& one) { return one.second <= wall_ms - window_ms; });
+  const auto seen = recent_.find(fingerprint);
+  if (seen == recent_.end()) {
+    ++known_[fingerprint].beginnings;
+    for (const auto& [other, at] : recent_) {
+      count(fingerprint_node(other), EdgeKind::followed_by, fingerprint_node(fingerprint), wall_ms);
+    }
+    drop_oldest(recent_, recent_max, [](int64_t at) { return at; });
+  }
+  recent_[fingerprint] = wall_ms;
+}
+
+void IncidentGraph::failed(uint64_t fingerprint, const core::EventRecord& event) {
+  if (!known_.contains(fingerprint))
+    drop_oldest(known_, known_max, [](const Known& one) { return one.last_ms; });
+  Known& known = known_[fingerprint];
+  ++known.failures;
+  known.last_ms = std::max(known.last_ms, event.at_ms);
+  if (known.example.empty()) {
+    const std::string_view kind = field_of(event, "class");
+    known.example = (std::string(kind.empty() ? std::string_view(event.kind) : kind) + ": " +
+                     core::normalised_text(field_of(event, "text")))
+                        .substr(0, example_bytes_max);
+  }
+  begins(fingerprint, event.at_ms);
+  const Node node = fingerprint_node(fingerprint);
+  const std::string_view role = field_of(event, "role");
+  if (!role.empty()) count({NodeKind::role, std::string(role)}, EdgeKind::failed_with, node, event.at_ms);
+  const std::string daemon = daemon_name(field_of(event, "daemon"));
+  if (!daemon.empty()) count({NodeKind::daemon, daemon}, EdgeKind::failed_with, node, event.at_ms);
+}
+
+void IncidentGraph::outcome(const core::EventRecord& event) {
+  const auto fingerprint = fingerprint_from(field_of(event, "fingerprint"));
+  const auto action = word_from<Action>(field_of(event, "action"), action_names);
+  const auto helped = number_of(event, "helped");
+  const auto ms = number_of(event, "ms");
+  if (!fingerprint || !action || !helped || !ms) return;
+  count(fingerprint_node(*fingerprint), EdgeKind::recovered_by,
+        {NodeKind::action, std::string(action_name(*action))}, event.at_ms)
+      .measure.note(*helped != 0, *ms);
+}
+
+void IncidentGraph::apply(const core::EventRecord& event) {
+  if (event.kind == "message.dead") {
+    // The failure that spent the last attempt has no entry of its own; a dead letter is one.
+    if (const auto fingerprint = fingerprint_in(event)) failed(*fingerprint, event);
+  } else if (event.kind == "message.retry" || event.kind == "message.crash" ||
+             event.kind == "message.lapse") {
+    if (const auto fingerprint = fingerprint_in(event)) failed(*fingerprint, event);
+  } else if (event.kind == "daemon.register" || event.kind == "daemon.boot") {
+    const std::string daemon = daemon_name(field_of(event, "daemon"));
+    for (std::string& need : words_in(field_of(event, "needs"))) {
+      count({NodeKind::daemon, daemon}, EdgeKind::depends_on, {NodeKind::dependency, std::move(need)},
+            event.at_ms);
+    }
+  } else if (event.kind == "incident.open") {
+    const auto fingerprint = fingerprint_from(field_of(event, "fingerprint"));
+    const std::string_view incident = field_of(event, "incident");
+    if (!fingerprint || incident.empty()) return;
+    count(fingerprint_node(*fingerprint), EdgeKind::part_of, {NodeKind::incident, std::string(incident)},
+          event.at_ms);
+  } else if (event.kind == "policy.outcome") {
+    outcome(event);
+  }
+}
+
+void IncidentGraph::role_needs(const std::string& role, const std::string& dependency, int64_t wall_ms) {
+  count({NodeKind::role, role}, EdgeKind::depends_on, {NodeKind::dependency, dependency}, wall_ms);
+}
+
+GraphAnswer IncidentGraph::about(uint64_t fingerprint) const {
+  GraphAnswer answer;
+  const auto known = known_.find(fingerprint);
+  if (known != known_.end()) {
+    answer.beginnings = known->second.beginnings;
+    answer.failures = known->second.failures;
+    answer.example = known->second.example;
+  }
+  const Node node = fingerprint_node(fingerprint);
+  std::set<Node> touched;
+  for (const auto& [key, edge] : edges_) {
+    if (key.kind == EdgeKind::followed_by && key.to == node) {
+      answer.preceded_by.push_back({key.from.name, edge.count, percent_of(edge.count, answer.beginnings)});
+    } else if (key.kind == EdgeKind::followed_by && key.from == node) {
+      answer.followed_by.push_back({key.to.name, edge.count, percent_of(edge.count, answer.beginnings)});
+    } else if (key.kind == EdgeKind::failed_with && key.to == node) {
+      auto& list = key.from.kind == NodeKind::role ? answer.roles : answer.daemons;
+      list.push_back({key.from.name, edge.count, percent_of(edge.count, answer.failures)});
+      touched.insert(key.from);
+    } else if (key.kind == EdgeKind::recovered_by && key.from == node && edge.measure.tries > 0) {
+      answer.helps.push_back({*word_from<Action>(key.to.name, action_names), edge.measure,
+                              lower_ppm(edge.measure), edge.measure.spent_ms / edge.measure.tries});
+    }
+  }
+  std::map<std::string, uint64_t> needs;
+  for (const auto& [key, edge] : edges_) {
+    if (key.kind == EdgeKind::depends_on && touched.contains(key.from)) ++needs[key.to.name];
+  }
+  for (const auto& [name, count] : needs) {
+    answer.depends_on.push_back({name, count, percent_of(count, touched.size())});
+  }
+  for (auto* list :
+       {&answer.preceded_by, &answer.followed_by, &answer.roles, &answer.daemons, &answer.depends_on}) {
+    sort_neighbours(*list);
+  }
+  std::stable_sort(answer.helps.begin(), answer.helps.end(), [](const auto& a, const auto& b) {
+    return int64_t{a.lower_ppm} * std::max<int64_t>(1, b.mean_ms) >
+           int64_t{b.lower_ppm} * std::max<int64_t>(1, a.mean_ms);
+  });
+  return answer;
+}
+
+std::string IncidentGraph::dot() const {
+  std::set<Node> nodes;
+  for (const auto& [key, edge] : edges_) {
+    nodes.insert(key.from);
+    nodes.insert(key.to);
+  }
+  std::string out = "digraph pawl {\n  rankdir=LR;\n";
+  for (const Node& node : nodes) {
+    std::string label = node.name;
+    if (node.kind == NodeKind::fingerprint) {
+      const auto known = known_.find(*fingerprint_from(node.name));
+      if (known != known_.end()) label += " " + known->second.example;
+    }
+    out += "  " + dot_id(node) + " [shape=" + std::string(shapes[static_cast<size_t>(node.kind)]) +
+           ", label=" + quoted(label) + "];\n";
+  }
+  for (const auto& [key, edge] : edges_) {
+    std::string label(name_of(key.kind, edge_kind_names));
+    if (key.kind == EdgeKind::recovered_by && edge.measure.tries > 0) {
+      label += " " + std::to_string(edge.measure.successes) + "/" + std::to_string(edge.measure.tries) +
+               ", " + std::to_string(edge.measure.spent_ms / edge.measure.tries / 1000) + " s";
+    } else {
+      label += " " + std::to_string(edge.count);
+    }
+    out += "  " + dot_id(key.from) + " -> " + dot_id(key.to) + " [label=" + quoted(label) + "];\n";
+  }
+  return out + "}\n";
+}
+
+template <typename Archive>
+void IncidentGraph::code(Archive& ar, uint8_t) {
+  code_map(ar, edges_);
+  code_map(ar, known_);
+  code_map(ar, recent_);
+  if constexpr (Archive::reading) {
+    // Names are looked up again: what is none would stop the process there.
+    for (const auto& [key, edge] : edges_) {
+      for (const Node& node : {key.from, key.to}) {
+        if (node.kind == NodeKind::fingerprint && !fingerprint_from(node.name)) ar.damage();
+        if (node.kind == NodeKind::action && !word_from<Action>(node.name, action_names)) ar.damage();
+      }
+    }
+  }
+}
+
+std::string encode(const IncidentGraph& graph) { return encode_value(graph); }
+std::optional<IncidentGraph> decode_incident_graph(std::string_view bytes) {
+  return decode_value<IncidentGraph>(bytes);
+}
+
+}  // namespace pawl::ops
