@@ -256,7 +256,39 @@ constexpr std::array<OptionSpec, 1> verify_options = {{
     {"data", folder, "DIR", "check the files of a bus that does not run"},
 }};
 
-constexpr std::array<CommandSpec, 53> table = {{
+constexpr std::array<OptionSpec, 2> cron_set_options = {{
+    {"tz", text, "ZONE", "whose clock it is, such as Europe/Berlin; default UTC"},
+    {"catch-up", text, "HOW",
+     "of slots missed while the bus was down or frozen: skip (default), once or all"},
+}};
+
+constexpr std::array<OptionSpec, 4> incident_list_options = {{
+    {"closed", flag, "", "those that are over, newest first"},
+    {"tier", text, "TIER", "only concern, or only ultra"},
+    {"role", text, "ROLE", "only those that are about this role"},
+    {"count", positive, "N", "at most this many; default 100"},
+}};
+
+constexpr std::array<OptionSpec, 7> incident_open_options = {{
+    {"tier", text, "TIER", "concern: look at it today; ultra: a human now"},
+    {"title", text, "TEXT", "what happened"},
+    {"role", text, "ROLE", "that is affected, or a prefix such as 'proj.*'; may be given several times", '\0',
+     true},
+    {"daemon", text, "NAME", "likewise", '\0', true},
+    {"fingerprint", text, "F", "what makes it the same incident when it happens again; default: the title"},
+    {"owner", text, "NAME", "who looks at it"},
+    {"note", text, "TEXT", "more about it"},
+}};
+
+constexpr std::array<OptionSpec, 1> incident_ack_options = {{
+    {"owner", text, "NAME", "who looks at it; default: you"},
+}};
+
+constexpr std::array<OptionSpec, 1> incident_close_options = {{
+    {"reason", text, "TEXT", "what it was, and what helped"},
+}};
+
+constexpr std::array<CommandSpec, 62> table = {{
     {"serve", "", 0, 0, "run the bus", serve_options},
     {"up", "", 0, 0, "start bus, runner, mirror and daemons of pawl.toml, and keep them alive", up_options},
     {"push", "ROLE [PAYLOAD|-|@FILE]", 1, 2, "give work to a role; prints the id", push_options},
@@ -279,6 +311,15 @@ constexpr std::array<CommandSpec, 53> table = {{
     {"quota show", "[ROLE|*]", 0, 1, "what is used of each cap", {}},
     {"quota set", "ROLE|*", 1, 1, "cap what a role, or the fleet (*), uses in a window", quota_set_options},
     {"quota drop", "ROLE|* tokens|cost|calls", 2, 2, "drop a cap", quota_drop_options},
+    {"cron set", "NAME SCHEDULE ROLE [PAYLOAD|-|@FILE]", 3, 4, "push on a schedule", cron_set_options},
+    {"cron list", "", 0, 0, "schedules: next and last firing, and how many were missed", {}},
+    {"cron drop", "NAME", 1, 1, "remove a schedule", {}},
+    {"incident list", "", 0, 0, "open incidents, oldest first", incident_list_options},
+    {"incident show", "ID", 1, 1, "an incident with its notes", {}},
+    {"incident open", "", 0, 0, "report an incident; prints its id", incident_open_options},
+    {"incident ack", "ID", 1, 1, "say that you look at it", incident_ack_options},
+    {"incident note", "ID TEXT|-|@FILE", 2, 2, "add a note", {}},
+    {"incident close", "ID", 1, 1, "it is over", incident_close_options},
     {"daemons", "[NAME | forget NAME]", 0, 2, "who beats, in which colour and why", {}},
     {"guards",
      "[mode NAME off|observe|enforce]",

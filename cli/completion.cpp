@@ -127,7 +127,10 @@ std::string bash_function() {
 }
 
 std::string_view group_help(std::string_view group) {
-  return group == "quota" ? "caps on tokens, cost and calls" : "dead letters";
+  if (group == "quota") return "caps on tokens, cost and calls";
+  if (group == "cron") return "pushes on a schedule";
+  if (group == "incident") return "what somebody should look at";
+  return "dead letters";
 }
 
 std::string fish_quoted(std::string_view text) {

@@ -108,7 +108,7 @@ void read_all_users(ConfigReader& reader, const TomlNode& table, FileConfig& con
   read_users(reader, table, config.bus.users);
 }
 
-constexpr std::array<Section, 8> sections = {{
+constexpr std::array<Section, 10> sections = {{
     {"bus", "[bus]", read_bus},
     {"role", "[role.research]", read_roles},
     {"system", "[system]", read_system},
@@ -117,10 +117,12 @@ constexpr std::array<Section, 8> sections = {{
     {"run", "[run]", read_run},
     {"daemon", "[daemon.slack]", read_daemons},
     {"notify", "[[notify]]", read_notify, TomlKind::array},
+    {"cron", "[cron.nightly]", read_crons},
+    {"incidents", "[incidents]", read_incidents},
 }};
 
 // Sections of the file format that this version does not act on.
-constexpr std::array<std::string_view, 3> later_sections = {"monitor", "cron", "policy"};
+constexpr std::array<std::string_view, 2> later_sections = {"monitor", "policy"};
 
 void read_section(ConfigReader& reader, const TomlNode& node, FileConfig& config) {
   std::vector<std::string_view> known(later_sections.begin(), later_sections.end());

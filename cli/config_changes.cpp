@@ -1,5 +1,6 @@
 #include "cli/config_changes.h"
 
+#include <functional>
 #include <map>
 #include <string_view>
 
@@ -118,6 +119,32 @@ Settings guard_settings(const core::GuardsConfig& guards) {
   return all;
 }
 
+// Tells one long text from another.
+std::string hash_text(std::string_view text) {
+  return "hash " + std::to_string(std::hash<std::string_view>{}(text) % 1'000'000);
+}
+
+Settings cron_settings(const core::CronConfig& cron) {
+  Settings all;
+  if (cron.role.empty()) return all;
+  all["schedule"] = cron.schedule;
+  all["role"] = cron.role;
+  all["payload"] = cron.payload.size() <= 64
+                       ? cron.payload
+                       : std::to_string(cron.payload.size()) + " bytes, " + hash_text(cron.payload);
+  all["tz"] = cron.zone.empty() ? "UTC" : cron.zone;
+  all["catchup"] = core::catch_up_names[static_cast<size_t>(cron.catch_up)];
+  return all;
+}
+
+Settings incident_settings(const core::IncidentsConfig& incidents) {
+  return {{"broadcast", format_duration(incidents.broadcast_ms)},
+          {"settle", format_duration(incidents.settle_ms)},
+          {"escalate_after", format_duration(incidents.escalate_after_ms)},
+          {"escalate_count", std::to_string(incidents.escalate_count)},
+          {"escalate_spread", std::to_string(incidents.escalate_spread)}};
+}
+
 Settings user_settings(const core::UserConfig& user) {
   Settings all;
   std::vector<std::string> rights;
@@ -161,6 +188,8 @@ std::vector<std::string> config_changes(const FileConfig& from, const FileConfig
   put_quotas(to.bus.system_quotas, caps_now);
   compare("system", caps_before, caps_now, lines);
   compare("guards", guard_settings(from.bus.guards), guard_settings(to.bus.guards), lines);
+  compare("incidents", incident_settings(from.bus.incidents), incident_settings(to.bus.incidents), lines);
+  compare_entries("cron", from.bus.crons, to.bus.crons, core::CronConfig{}, cron_settings, lines);
   compare_entries("user", from.bus.users, to.bus.users, core::UserConfig{}, user_settings, lines);
   for (const auto& [name, user] : to.bus.users) {
     const auto was = from.bus.users.find(name);

@@ -12,10 +12,12 @@
 
 namespace pawl::cli {
 
-void read_roles(ConfigReader& reader, const TomlNode& table, FileConfig& config);   // [role.NAME]
-void read_system(ConfigReader& reader, const TomlNode& table, FileConfig& config);  // [system]
-void read_guards(ConfigReader& reader, const TomlNode& table, FileConfig& config);  // [guards]
-void read_run(ConfigReader& reader, const TomlNode& table, FileConfig& config);     // [run]
+void read_roles(ConfigReader& reader, const TomlNode& table, FileConfig& config);      // [role.NAME]
+void read_system(ConfigReader& reader, const TomlNode& table, FileConfig& config);     // [system]
+void read_guards(ConfigReader& reader, const TomlNode& table, FileConfig& config);     // [guards]
+void read_crons(ConfigReader& reader, const TomlNode& table, FileConfig& config);      // [cron.NAME]
+void read_incidents(ConfigReader& reader, const TomlNode& table, FileConfig& config);  // [incidents]
+void read_run(ConfigReader& reader, const TomlNode& table, FileConfig& config);        // [run]
 
 // [[notify]]: an array of tables.
 void read_notify(ConfigReader& reader, const TomlNode& array, FileConfig& config);

@@ -43,6 +43,17 @@ int run_quota_show(Session* session);
 int run_quota_set(Session* session);
 int run_quota_drop(Session* session);
 int run_guards(Session* session);
+// incident.cpp
+int run_incident_list(Session* session);
+int run_incident_show(Session* session);
+int run_incident_open(Session* session);
+int run_incident_ack(Session* session);
+int run_incident_note(Session* session);
+int run_incident_close(Session* session);
+// cron.cpp
+int run_cron_set(Session* session);
+int run_cron_list(Session* session);
+int run_cron_drop(Session* session);
 // daemons.cpp
 int run_daemons(Session* session);
 // events.cpp

@@ -22,8 +22,8 @@ bool is_one_of(std::string_view name, std::initializer_list<std::string_view> na
 }
 
 bool is_time_name(std::string_view name) {
-  return is_one_of(name, {"at", "due", "deadline", "start", "end", "first", "last", "until", "since", "time",
-                          "retry_at", "frees_at"}) ||
+  return is_one_of(name, {"at", "due", "deadline", "start", "end", "first", "last", "next", "until", "since",
+                          "time", "retry_at", "frees_at"}) ||
          (name.size() > 3 && name.substr(name.size() - 3) == "_at");
 }
 

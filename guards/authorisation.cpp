@@ -41,6 +41,11 @@ struct NeededRight {
   Right operator()(const op::SetGuardMode&) const { return Right::operates; }
   Right operator()(const op::DaemonForget&) const { return Right::operates; }
   Right operator()(const op::Reap&) const { return Right::operates; }
+  Right operator()(const op::CronSet&) const { return Right::operates; }
+  Right operator()(const op::CronDrop&) const { return Right::operates; }
+  Right operator()(const op::IncidentAck&) const { return Right::operates; }
+  Right operator()(const op::IncidentNote&) const { return Right::operates; }
+  Right operator()(const op::IncidentClose&) const { return Right::operates; }
 
   Right operator()(const op::DeploySet&) const { return Right::operates; }
   Right operator()(const op::DeployRollback&) const { return Right::operates; }
@@ -66,6 +71,11 @@ struct NeededRight {
   Right operator()(const op::GuardList&) const { return Right::any; }
   Right operator()(const op::Daemons&) const { return Right::any; }
   Right operator()(const op::DaemonInfo&) const { return Right::any; }
+  Right operator()(const op::CronList&) const { return Right::any; }
+  // Whoever sees something may say so.
+  Right operator()(const op::IncidentOpen&) const { return Right::any; }
+  Right operator()(const op::IncidentList&) const { return Right::any; }
+  Right operator()(const op::IncidentGet&) const { return Right::any; }
 
   template <typename Other>
   Right operator()(const Other&) const {
@@ -200,6 +210,17 @@ struct BeyondRoles {
     return "without a role this shows every cap; name one of its roles:" + prefixes();
   }
   Why operator()(const op::QuotaDrop& quota) const { return role(quota.role); }
+  // The other CRON commands know of roles only what the schedules say: the ops layer limits them.
+  Why operator()(const op::CronSet& cron) const { return role(cron.role); }
+  // As do the incidents.
+  Why operator()(const op::IncidentOpen& incident) const {
+    for (op::Text name : incident.roles) {
+      if (name.ends_with('*')) name.remove_suffix(1);
+      if (Why why = role(name)) return why;
+    }
+    if (!incident.roles.empty()) return std::nullopt;
+    return "an incident without ROLE is about everything; name one of its roles:" + prefixes();
+  }
   template <typename Other>
   Why operator()(const Other&) const {
     return std::nullopt;

@@ -356,6 +356,17 @@ void CircuitBreaker::settle_probe(Named named, const core::Ending& ending, core:
 
 // ---- ROLE --------------------------------------------------------------------
 
+void CircuitBreaker::report(core::FactsSink& sink, const core::Desk& desk) const {
+  const core::Clocks now = desk.clocks();
+  for (const Kind kind : {of_role, of_dependency}) {
+    for (const auto& [name, circuit] : circuits_[kind]) {
+      const std::string full = Named{kind, name}.text();
+      sink.circuit({full, circuit_state_names[static_cast<size_t>(circuit.state)], circuit.reason,
+                    now.wall_ms + (circuit.cooled_at_ms() - now.bus_ms)});
+    }
+  }
+}
+
 void CircuitBreaker::describe(const core::RoleFacts& role, const core::Desk& /*desk*/,
                               core::Fields& fields) const {
   CircuitState worst = CircuitState::closed;

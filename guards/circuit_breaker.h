@@ -46,6 +46,7 @@ class CircuitBreaker final : public Guard {
   // `breaker`, the worst of the role's own circuit and those of what it needs, and `breaker_reason`; `limp`,
   // what the role goes on without.
   void describe(const core::RoleFacts& role, const core::Desk& desk, core::Fields& fields) const override;
+  void report(core::FactsSink& sink, const core::Desk& desk) const override;
 
   // Somebody who watches the dependency says that it is down. False: no role needs it, or its circuit is
   // open already. Not from within a question.

@@ -92,6 +92,8 @@ class Guard {
   // Fields of ROLE and ROLES, of committed rows or of memory.
   virtual void describe(const core::RoleFacts& /*role*/, const core::Desk& /*desk*/,
                         core::Fields& /*fields*/) const {}
+  // What it knows of the fleet, for the ops layer; the chain tells of counters and modes itself.
+  virtual void report(core::FactsSink& /*sink*/, const core::Desk& /*desk*/) const {}
 };
 
 // A refusal; the chain adds the guard's name.

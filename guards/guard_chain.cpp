@@ -275,6 +275,15 @@ void GuardChain::describe(const core::RoleFacts& role, const core::Desk& desk, c
   for (const Link& link : links_) link.guard->describe(role, desk, fields);
 }
 
+void GuardChain::report(core::FactsSink& sink, const core::Desk& desk) const {
+  for (const Link& link : links_) {
+    const GuardCounters& counters = link.counters;
+    sink.guard({counters.name, link.mode, counters.evaluated, counters.refused, counters.would_refuse,
+                counters.failed});
+    link.guard->report(sink, desk);
+  }
+}
+
 std::vector<GuardCounters> GuardChain::counters() const {
   std::vector<GuardCounters> all;
   for (const Link& link : links_) all.push_back(link.counters);

@@ -130,10 +130,10 @@ void Health::beat(const op::Beat& beat, core::Desk& desk, core::ReplyWriter& wri
   const bool changed = fresh || daemon.stopping != was_stopping;
   if (changed || now.bus_ms - daemon.saved_ms >= save_every_ms) save(name, daemon, desk);
   tell_served(desk);
-  write_reply(daemon, desk, writer);
+  write_reply(name, daemon, desk, writer);
 }
 
-void Health::write_reply(const DaemonHealth& daemon, const core::Desk& desk,
+void Health::write_reply(const std::string& name, const DaemonHealth& daemon, const core::Desk& desk,
                          core::ReplyWriter& writer) const {
   const bool errs = daemon.errs(desk.clocks().bus_ms);
   writer.map(6);
@@ -148,7 +148,7 @@ void Health::write_reply(const DaemonHealth& daemon, const core::Desk& desk,
   writer.bulk("colour");
   writer.bulk(colour_of(daemon));
   writer.bulk("incidents");
-  writer.array(0);
+  core::write_incidents(desk.incidents_of(name, daemon.roles), writer);
 }
 
 // ---- Colours --------------------------------------------------------------------
@@ -262,6 +262,13 @@ void Health::describe(const core::RoleFacts& role, const core::Desk& /*desk*/, c
   if (serving == roles_.end()) return;
   fields.number("runners", static_cast<int64_t>(serving->second.well));
   if (serving->second.well == 0) fields.number("unserved", 1);
+}
+
+void Health::report(core::FactsSink& sink, const core::Desk& /*desk*/) const {
+  for (const auto& [name, daemon] : daemons_) {
+    sink.daemon({name, daemon.boot, colour_of(daemon), daemon.reason, daemon.stopping, daemon.since_wall_ms,
+                 daemon.last_wall_ms, &daemon.roles, &daemon.needs});
+  }
 }
 
 // ---- Time -----------------------------------------------------------------------

@@ -38,6 +38,7 @@ class Health final : public Guard {
                core::ReplyWriter& writer) override;
   // `runners`: daemons that serve the role and are well; `unserved` 1 when all of those it had are gone.
   void describe(const core::RoleFacts& role, const core::Desk& desk, core::Fields& fields) const override;
+  void report(core::FactsSink& sink, const core::Desk& desk) const override;
 
  private:
   using Daemons = std::map<std::string, DaemonHealth, std::less<>>;
@@ -47,7 +48,8 @@ class Health final : public Guard {
   };
 
   void beat(const core::op::Beat& beat, core::Desk& desk, core::ReplyWriter& writer);
-  void write_reply(const DaemonHealth& daemon, const core::Desk& desk, core::ReplyWriter& writer) const;
+  void write_reply(const std::string& name, const DaemonHealth& daemon, const core::Desk& desk,
+                   core::ReplyWriter& writer) const;
   void list(const core::Desk& desk, core::ReplyWriter& writer) const;
   void show(std::string_view name, const core::Desk& desk, core::ReplyWriter& writer) const;
   void forget(std::string_view name, const core::Caller& caller, core::Desk& desk, core::ReplyWriter& writer);

@@ -33,6 +33,8 @@ struct StoppedBy {
   Scope operator()(const op::DeadEdit&) const { return FreezeScope::all; }
   Scope operator()(const op::DeadDrop&) const { return FreezeScope::all; }
   Scope operator()(const op::RoleDrop&) const { return FreezeScope::all; }
+  Scope operator()(const op::CronSet&) const { return FreezeScope::all; }
+  Scope operator()(const op::CronDrop&) const { return FreezeScope::all; }
   // EXTEND passes and writes nothing; reads and the operator's commands pass.
   template <typename Other>
   Scope operator()(const Other&) const {

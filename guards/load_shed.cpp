@@ -28,6 +28,8 @@ struct StoppedFrom {
   DiskMark operator()(const op::Move&) const { return DiskMark::critical; }
   DiskMark operator()(const op::DeadEdit&) const { return DiskMark::critical; }
   DiskMark operator()(const op::RoleDrop&) const { return DiskMark::critical; }
+  DiskMark operator()(const op::CronSet&) const { return DiskMark::critical; }
+  DiskMark operator()(const op::CronDrop&) const { return DiskMark::critical; }
   // What ends work, reads, and what an operator needs: the same that a freeze lets through.
   template <typename Other>
   DiskMark operator()(const Other&) const {

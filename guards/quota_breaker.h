@@ -47,6 +47,7 @@ class QuotaBreaker final : public Guard {
                core::ReplyWriter& writer) override;
   // `quota`: the highest percentage of the role's own caps.
   void describe(const core::RoleFacts& role, const core::Desk& desk, core::Fields& fields) const override;
+  void report(core::FactsSink& sink, const core::Desk& desk) const override;
 
  private:
   struct Shortage;

@@ -205,6 +205,27 @@ void QuotaBreaker::get(const core::op::QuotaGet& get, const core::Desk& desk,
   }
 }
 
+void QuotaBreaker::report(core::FactsSink& sink, const core::Desk& desk) const {
+  const int64_t wall_ms = desk.clocks().wall_ms;
+  const auto tell = [&](std::string_view name, const Account& account) {
+    for (const Cap& cap : account.caps) {
+      if (!cap.in_force()) continue;
+      core::QuotaFacts facts;
+      facts.role = name;
+      facts.what = cap.config.what;
+      facts.per_ms = cap.config.per_ms;
+      facts.cap = cap.config.cap;
+      facts.used = static_cast<int64_t>(cap.usage.used(wall_ms));
+      facts.reserved = static_cast<int64_t>(account.reserved(cap.config.what));
+      facts.frees_at_ms = cap.usage.frees_at_ms(wall_ms);
+      facts.trips = static_cast<int64_t>(cap.trips);
+      sink.quota(facts);
+    }
+  };
+  tell(fleet_name, fleet_);
+  for (const auto& [name, account] : accounts_) tell(name, *account);
+}
+
 void QuotaBreaker::describe(const core::RoleFacts& role, const core::Desk& desk, core::Fields& fields) const {
   if (idle_) return;
   const Account* own = find(role);

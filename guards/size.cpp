@@ -44,6 +44,9 @@ struct Measure {
   std::optional<Excess> operator()(const core::op::DeadEdit& edit) const {
     return over("payload", edit.payload.size());
   }
+  std::optional<Excess> operator()(const core::op::CronSet& cron) const {
+    return over("payload", cron.payload.size());
+  }
   template <typename Other>
   std::optional<Excess> operator()(const Other& /*operation*/) const {
     return std::nullopt;

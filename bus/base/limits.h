@@ -90,6 +90,25 @@ constexpr int quota_buckets = 60;                    // of a window; the oldest 
 constexpr int64_t quota_window_ms_min = quota_buckets;
 constexpr int64_t quota_window_ms_max = int64_t{366} * 24 * 3600 * 1000;
 
+// Schedules.
+constexpr size_t crons_max = 1000;
+constexpr size_t cron_payload_bytes_max = size_t{64} << 10;
+constexpr size_t cron_payload_bytes_total_max = size_t{4} << 20;  // of all: CRON LIST fits one reply
+constexpr int64_t cron_every_ms_min = 1000;
+constexpr int64_t cron_every_ms_max = int64_t{366} * 24 * 3600 * 1000;
+constexpr int64_t cron_grace_ms = 60'000;  // a slot found later than this was missed
+constexpr size_t cron_catch_up_max = 100;  // slots made up for at once; the older ones stay missed
+constexpr int64_t cron_look_back_ms = int64_t{31} * 24 * 3600 * 1000;  // slots before that are not counted
+
+// Incidents.
+constexpr size_t incidents_open_max = 1000;
+constexpr size_t incidents_closed_max = 10'000;  // kept; the oldest go
+constexpr size_t incident_title_bytes_max = 256;
+constexpr size_t incident_fingerprint_bytes_max = 256;
+constexpr size_t incident_note_bytes_max = 4096;
+constexpr size_t incident_notes_max = 100;     // of one incident; the oldest go
+constexpr size_t incident_subjects_max = 100;  // roles, and daemons, of one incident
+
 // Server.
 constexpr size_t connections_default = 10'000;
 constexpr size_t unauthenticated_args_max = 10;

@@ -9,8 +9,9 @@ namespace pawl::core {
 Bus::Bus(std::unique_ptr<Machine> machine) : machine_(std::move(machine)) {}
 Bus::~Bus() = default;
 
-Result<std::unique_ptr<Bus>> Bus::open(const StateView& committed, const BusConfig& config, Gate& gate) {
-  auto machine = std::make_unique<Machine>(committed, config, gate);
+Result<std::unique_ptr<Bus>> Bus::open(const StateView& committed, const BusConfig& config, Gate& gate,
+                                       Office* office) {
+  auto machine = std::make_unique<Machine>(committed, config, gate, office);
   if (Status status = machine->open(); !status) return status.error();
   return std::unique_ptr<Bus>(new Bus(std::move(machine)));
 }
@@ -36,6 +37,7 @@ void Bus::set_disk(DiskMark mark) { machine_->set_disk(mark); }
 void Bus::reconfigure(const BusConfig& config, const std::string& changes, const std::string& by) {
   machine_->reconfigure(config, changes, by);
 }
+std::vector<std::string> Bus::zones() const { return machine_->zones(); }
 bool Bus::failed() const { return machine_->failed(); }
 std::string Bus::failure() const { return machine_->failure(); }
 

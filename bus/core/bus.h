@@ -13,12 +13,14 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "bus/base/result.h"
 #include "bus/base/time.h"
 #include "bus/core/batch.h"
 #include "bus/core/config.h"
 #include "bus/core/gate.h"
+#include "bus/core/office.h"
 #include "bus/core/operation.h"
 #include "bus/core/reply.h"
 #include "bus/core/state_view.h"
@@ -46,8 +48,9 @@ struct BusTotals {
 class Bus {
  public:
   // Fails with READONLY or ERR when the rows are not a bus's, or from a newer version.
-  // `committed` and `gate` outlive the Bus.
-  static Result<std::unique_ptr<Bus>> open(const StateView& committed, const BusConfig& config, Gate& gate);
+  // `committed`, `gate` and `office` outlive the Bus. Without an office nothing is scheduled or watched.
+  static Result<std::unique_ptr<Bus>> open(const StateView& committed, const BusConfig& config, Gate& gate,
+                                           Office* office = nullptr);
   ~Bus();
 
   // First thing in a turn. Bus time goes on by the monotonic difference to the turn before, lease time by
@@ -86,6 +89,8 @@ class Bus {
   // Another pawl.toml; chronicled with what it changes and who wanted it. Takes the place of the old one at
   // once.
   void reconfigure(const BusConfig& config, const std::string& changes, const std::string& by);
+  // Time zones whose rules the schedules need: what op::ZoneRulesGiven is to give.
+  std::vector<std::string> zones() const;
   // A read failed: nothing that this object says is to be trusted any more.
   bool failed() const;
   // Why, for the log; empty while nothing has failed.

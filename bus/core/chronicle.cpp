@@ -7,7 +7,7 @@
 #include <array>
 #include <utility>
 
-#include "bus/core/machine.h"
+#include "bus/core/ops_desk.h"
 
 namespace pawl::core {
 namespace {
@@ -127,6 +127,7 @@ void Machine::chronicle(std::string_view kind, Headers fields) {
   if (chronicle_ends_.chained_from == 0) chronicle_ends_.chained_from = number;
   chronicle_ends_.newest = event.hash;
   chronicle_changed_ = true;
+  if (ops_) ops_->note(event);
   std::string bytes = encode(event);
   head_.chronicle_bytes += bytes.size();
   view_.put(Table::chronicle, keys::number(number), std::move(bytes));

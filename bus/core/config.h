@@ -103,6 +103,33 @@ struct UserConfig {
   }
 };
 
+enum class Tier : uint8_t { concern, ultra };
+constexpr std::array<std::string_view, 2> tier_names = {"concern", "ultra"};
+
+// Section [incidents]. 0 switches a rule off.
+struct IncidentsConfig {
+  int64_t broadcast_ms = 60'000;           // an open ultra is published again this often
+  int64_t settle_ms = 600'000;             // a concern closes when its cause has been gone so long
+  int64_t escalate_after_ms = 86'400'000;  // a concern that nobody acknowledged becomes an ultra then,
+  uint64_t escalate_count = 1000;          // or when it was seen so often,
+  uint64_t escalate_spread = 5;            // or affects so many roles and daemons
+};
+
+// What becomes of slots that a schedule could not fire in time: nothing, one firing, or one for each.
+enum class CatchUp : uint8_t { skip, once, all };
+constexpr std::array<std::string_view, 3> catch_up_names = {"skip", "once", "all"};
+
+// Section [cron.NAME].
+struct CronConfig {
+  std::string schedule;
+  std::string role;
+  std::string payload;
+  std::string zone;  // empty: UTC
+  CatchUp catch_up = CatchUp::skip;
+
+  bool operator==(const CronConfig&) const = default;
+};
+
 struct BusConfig {
   size_t payload_max = limits::payload_bytes_default;
   bool strict_roles = false;  // only roles of this file exist
@@ -121,6 +148,8 @@ struct BusConfig {
   std::vector<QuotaConfig> system_quotas;
   GuardsConfig guards;
   std::map<std::string, UserConfig, std::less<>> users;
+  std::map<std::string, CronConfig, std::less<>> crons;
+  IncidentsConfig incidents;
   RoleConfig defaults;
   std::map<std::string, RoleConfig, std::less<>> roles;
 

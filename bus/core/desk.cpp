@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "bus/core/ops_desk.h"
+
 namespace pawl::core {
 namespace {
 
@@ -12,39 +14,46 @@ constexpr int64_t held_ms_max = 1000;
 
 }  // namespace
 
-std::optional<RoleFacts> Machine::GuardDesk::role(std::string_view name) const {
+template <typename Seam, Table rows>
+std::optional<RoleFacts> Machine::DeskFor<Seam, rows>::role(std::string_view name) const {
   const auto found = m_.role_names_.find(name);
   if (found == m_.role_names_.end()) return std::nullopt;
   return facts(*found->second);
 }
 
-void Machine::GuardDesk::each_role(const std::function<void(const RoleFacts&)>& visit) const {
+template <typename Seam, Table rows>
+void Machine::DeskFor<Seam, rows>::each_role(const std::function<void(const RoleFacts&)>& visit) const {
   for (const auto& [number, role] : m_.roles_) {
     if (!role->record.dropped) visit(facts(*role));
   }
 }
 
-std::optional<RoleFacts> Machine::GuardDesk::role_of(std::string_view id) const {
+template <typename Seam, Table rows>
+std::optional<RoleFacts> Machine::DeskFor<Seam, rows>::role_of(std::string_view id) const {
   const auto message = m_.load(id);
   if (!message) return std::nullopt;
   return facts(m_.role_by_number(message->life.role));
 }
 
-void Machine::GuardDesk::scan(std::string_view prefix, const RowSink& sink) const {
-  m_.view_.scan(Table::guard, prefix, keys::after_prefix(std::string(prefix)), sink);
+template <typename Seam, Table rows>
+void Machine::DeskFor<Seam, rows>::scan(std::string_view prefix, const RowSink& sink) const {
+  m_.view_.scan(rows, prefix, keys::after_prefix(std::string(prefix)), sink);
 }
 
-void Machine::GuardDesk::scan_committed(std::string_view prefix, const RowSink& sink) const {
-  m_.view_.committed().scan(Table::guard, prefix, keys::after_prefix(std::string(prefix)), sink);
+template <typename Seam, Table rows>
+void Machine::DeskFor<Seam, rows>::scan_committed(std::string_view prefix, const RowSink& sink) const {
+  m_.view_.committed().scan(rows, prefix, keys::after_prefix(std::string(prefix)), sink);
 }
 
-void Machine::GuardDesk::wake(std::string_view role) {
+template <typename Seam, Table rows>
+void Machine::DeskFor<Seam, rows>::wake(std::string_view role) {
   if (role.empty()) return m_.wake_all();
   if (RoleState* found = m_.find_role(role)) m_.wake(*found);
 }
 
-void Machine::GuardDesk::freeze_softly(FreezeScope scope, std::string_view by, std::string_view reason,
-                                       int64_t until_ms) {
+template <typename Seam, Table rows>
+void Machine::DeskFor<Seam, rows>::freeze_softly(FreezeScope scope, std::string_view by,
+                                                 std::string_view reason, int64_t until_ms) {
   if (m_.freeze_.frozen() || m_.wanted_freeze_) return;
   FreezeRecord freeze;
   freeze.kind = FreezeKind::soft;
@@ -56,10 +65,33 @@ void Machine::GuardDesk::freeze_softly(FreezeScope scope, std::string_view by, s
   m_.more_work_ = true;
 }
 
-void Machine::GuardDesk::thaw(std::string_view by, std::string_view reason) {
+template <typename Seam, Table rows>
+void Machine::DeskFor<Seam, rows>::thaw(std::string_view by, std::string_view reason) {
   m_.wanted_thaw_.emplace(by, reason);
   m_.more_work_ = true;
 }
+
+template <typename Seam, Table rows>
+std::vector<IncidentBrief> Machine::DeskFor<Seam, rows>::incidents_of(
+    std::string_view daemon, const std::vector<std::string>& roles) const {
+  return m_.ops_ ? m_.ops_->incidents(daemon, roles) : std::vector<IncidentBrief>();
+}
+
+void write_incidents(const std::vector<IncidentBrief>& incidents, ReplyWriter& writer) {
+  writer.array(incidents.size());
+  for (const IncidentBrief& incident : incidents) {
+    writer.map(3);
+    writer.bulk("id");
+    writer.bulk(incident.id);
+    writer.bulk("tier");
+    writer.bulk(incident.tier);
+    writer.bulk("title");
+    writer.bulk(incident.title);
+  }
+}
+
+template class Machine::DeskFor<Desk, Table::guard>;
+template class Machine::DeskFor<OfficeDesk, Table::ops>;
 
 // What holds this role's claims, or null. A refusal is kept and not asked about again for a while, so that
 // neither a busy producer nor a crowd of waiters makes the guards spin.

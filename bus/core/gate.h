@@ -13,6 +13,7 @@
 #include "bus/base/ids.h"
 #include "bus/base/result.h"
 #include "bus/core/config.h"
+#include "bus/core/facts.h"
 #include "bus/core/fields.h"
 #include "bus/core/freeze.h"
 #include "bus/core/operation.h"
@@ -131,6 +132,15 @@ struct Usage {
   uint64_t cost = 0;
 };
 
+// An open incident, as a daemon is told of it.
+struct IncidentBrief {
+  std::string id;
+  std::string tier;  // concern, ultra
+  std::string title;
+};
+// The array of them in BEAT and EXTEND.
+void write_incidents(const std::vector<IncidentBrief>& incidents, ReplyWriter& writer);
+
 // What the core offers a guard. Const members may be used by any question; the others only where a guard
 // is handed a Desk that is not const. Thread: the bus's.
 class Desk {
@@ -149,6 +159,11 @@ class Desk {
   virtual void each_role(const std::function<void(const RoleFacts&)>& visit) const = 0;
   // The present role of a message; nothing: there is no such message.
   virtual std::optional<RoleFacts> role_of(std::string_view id) const = 0;
+  // Open incidents that affect a daemon (without its boot) or one of the roles; committed ones.
+  virtual std::vector<IncidentBrief> incidents_of(std::string_view /*daemon*/,
+                                                  const std::vector<std::string>& /*roles*/) const {
+    return {};
+  }
 
   // Rows of the guards, table `guard`. Keys begin with the guard's name and a slash.
   virtual bool get(std::string_view key, std::string& value) const = 0;
@@ -221,6 +236,8 @@ class Gate {
   }
   // Fields of ROLE and ROLES; status reads, so of committed rows or of memory.
   virtual void describe(const RoleFacts& /*role*/, const Desk& /*desk*/, Fields& /*fields*/) const {}
+  // What the guards know, for the ops layer.
+  virtual void report(FactsSink& /*sink*/, const Desk& /*desk*/) const {}
 };
 
 }  // namespace pawl::core

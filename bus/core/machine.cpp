@@ -5,6 +5,7 @@
 
 #include "bus/core/deploy.h"
 #include "bus/core/desk.h"
+#include "bus/core/ops_desk.h"
 
 namespace pawl::core {
 namespace {
@@ -22,8 +23,10 @@ uint64_t next_random(uint64_t& state) {
 
 }  // namespace
 
-Machine::Machine(const StateView& committed, const BusConfig& config, Gate& gate)
-    : view_(committed), config_(config), gate_(gate), desk_(std::make_unique<GuardDesk>(*this)) {}
+Machine::Machine(const StateView& committed, const BusConfig& config, Gate& gate, Office* office)
+    : view_(committed), config_(config), gate_(gate), desk_(std::make_unique<GuardDesk>(*this)) {
+  if (office != nullptr) ops_ = std::make_unique<OpsDesk>(*this, *office);
+}
 
 Machine::~Machine() = default;
 
@@ -59,6 +62,7 @@ Status Machine::open() {
     const RoleFacts role = facts(role_by_number(claim.life.role));
     gate_.restored(role, claim.life.reserved, claim.life.tokens, claim.life.cost);
   }
+  if (Status status = ops_ ? ops_->open() : Status(); !status) return status;
   find_next_due();
   // A role that was dropped for good, but whose rows were still there when the process ended.
   std::vector<RoleState*> all;
@@ -146,7 +150,7 @@ void Machine::begin_turn(Instant now) {
   if (!hold_ends_.empty() && !freeze_.all()) end_holds();
   if (mono_ms_ - clocks_saved_mono_ms_ < limits::clock_persist_ms) return;
   const bool depends = !claims_.empty() || next_due_bus_ms_ != INT64_MAX || next_ended_ms_ != INT64_MAX ||
-                       gate_.next_wakeup_ms().has_value();
+                       gate_.next_wakeup_ms().has_value() || (ops_ && ops_->needs_bus_time());
   if (depends) clocks_due_ = true;
 }
 
@@ -233,6 +237,7 @@ void Machine::flush_ended() {
 
 Batch Machine::seal() {
   gate_.sealing(*desk_);
+  if (ops_) ops_->deliver_notes();
   seal_chronicle();
   flush_ended();
   if (!ended_.empty()) next_ended_ms_ = std::min(next_ended_ms_, ended_.begin()->first);
@@ -318,6 +323,7 @@ void Machine::reconfigure(const BusConfig& config, const std::string& changes, c
     if (find_role(name) == nullptr) make_role(name);
   }
   gate_.configured(*desk_);
+  if (ops_) ops_->configured();
   chronicle("config.reload", {{"by", by}, {"changes", changes}});
   wake_all();
 }
@@ -343,11 +349,13 @@ Applied Machine::apply(const Caller& caller, const Operation& operation, Outbox&
     outbox.reply_to(caller.client).error(refusal(verdict));
     gate_.refused(verdict, *desk_);
   }
+  if (ops_) ops_->settle(outbox);
   serve_ready(outbox);
   return applied;
 }
 
 Applied Machine::dispatch(const Caller& caller, const Operation& operation, Outbox& outbox) {
+  // tidy: long-function because it is a table.
   // Operations that may park reach for the outbox themselves; the others answer at once.
   struct Visitor {
     Machine& m;
@@ -413,6 +421,20 @@ Applied Machine::dispatch(const Caller& caller, const Operation& operation, Outb
     Applied operator()(const op::DeployList& o) const { return Deployments(m).list(o, writer()); }
     Applied operator()(const op::DeployGet& o) const { return Deployments(m).get(o, writer()); }
     Applied operator()(const op::EventAdd& o) const { return m.apply_event_add(caller, o, writer()), done(); }
+    Applied operator()(const op::CronSet&) const { return ops(); }
+    Applied operator()(const op::CronList&) const { return ops(); }
+    Applied operator()(const op::CronDrop&) const { return ops(); }
+    Applied operator()(const op::ZoneRulesGiven&) const { return ops(); }
+    Applied operator()(const op::IncidentOpen&) const { return ops(); }
+    Applied operator()(const op::IncidentList&) const { return ops(); }
+    Applied operator()(const op::IncidentGet&) const { return ops(); }
+    Applied operator()(const op::IncidentAck&) const { return ops(); }
+    Applied operator()(const op::IncidentNote&) const { return ops(); }
+    Applied operator()(const op::IncidentClose&) const { return ops(); }
+    Applied ops() const {
+      if (m.ops_) return m.ops_->command(operation, caller, writer()), done();
+      return writer().error(make_error(Code::err, "this bus has no ops layer")), done();
+    }
     Applied guards() const { return m.gate_.command(operation, caller, *m.desk_, writer()), done(); }
   };
   return std::visit(Visitor{*this, caller, operation, outbox}, operation);

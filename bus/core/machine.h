@@ -8,6 +8,7 @@
 //   timers.cpp    clocks, due rows, lapses, retention waits.cpp   parked commands, events
 //   freeze.cpp    the kill switch                     desk.cpp    what guards are offered
 //   reap.cpp      claims of a process that is gone    chronicle.cpp, event_add.cpp
+//   deploy.cpp    versions of what a role runs        ops_desk.cpp what the ops layer is offered
 #pragma once
 
 #include <algorithm>
@@ -31,6 +32,7 @@
 #include "bus/core/lanes.h"
 #include "bus/core/overlay.h"
 #include "bus/core/records.h"
+#include "bus/core/waits.h"
 
 namespace pawl::core {
 
@@ -120,42 +122,12 @@ struct ClaimOutcome {
   std::optional<Verdict> verdict;  // of the one that passes first
 };
 
-enum class WaitKind : uint8_t { claim, result, events };
-struct Wait {
-  uint64_t number = 0;  // order of arrival
-  ClientId client = 0;
-  WaitKind kind = WaitKind::claim;
-  int64_t deadline_mono_ms = 0;
-  bool until_loaded = false;  // a claim without WAIT that met a window being filled
-  std::string daemon;
-  std::vector<std::string> roles;
-  size_t count = 1;
-  std::optional<int64_t> lease_ms;
-  std::string version;
-  BirthKey key;  // result
-  EventsAsk events;
-};
-
-// An end that a RESULT WAIT is told of; the message itself may be gone by then.
-struct EndedResult {
-  uint64_t sequence = 0;
-  MessageState state = MessageState::done;
-  std::string result;
-};
-
-// Work over many rows, a slice a tick. True when it has replied.
-using Job = std::function<bool(Outbox&)>;
-struct JobEntry {
-  ClientId client = 0;
-  bool reads_only = false;  // may be dropped with its client
-  Job step;
-};
-
 using Claims = std::unordered_map<uint64_t, LiveClaim>;  // by sequence
 
 class Machine {
  public:
-  Machine(const StateView& committed, const BusConfig& config, Gate& gate);
+  // `office` may be null.
+  Machine(const StateView& committed, const BusConfig& config, Gate& gate, Office* office);
   ~Machine();
   Status open();
 
@@ -182,6 +154,8 @@ class Machine {
   std::optional<int64_t> next_wakeup_ms() const;
   // waits.cpp
   void disconnected(ClientId client);
+  // ops_desk.cpp
+  std::vector<std::string> zones() const;
 
  private:
   // ---- machine.cpp: roles
@@ -218,7 +192,10 @@ class Machine {
   void tick_freeze(Outbox& outbox);
 
   // ---- desk.cpp
+  template <typename Seam, Table rows>
+  class DeskFor;
   class GuardDesk;
+  class OpsDesk;
   const Verdict* ask_claim(RoleState& role, const Candidate& candidate);
   void wake(RoleState& role);
   void wake_all();
@@ -401,6 +378,7 @@ class Machine {
   }
 
   // ---- timers.cpp
+  void tick_rows(Outbox& outbox);
   size_t fire_due_bus();
   size_t fire_due_wall();
   void fire_due(const BirthKey& key);
@@ -434,6 +412,7 @@ class Machine {
   BusConfig config_;
   Gate& gate_;
   std::unique_ptr<Desk> desk_;
+  std::unique_ptr<OpsDesk> ops_;  // null: there is no ops layer
   HeadRecord head_;
   FreezeRecord freeze_;                                             // as of the open batch
   FreezeRecord sealed_freeze_;                                      // as of the batch in flight

@@ -17,6 +17,7 @@
 #include "bus/core/config.h"
 #include "bus/core/freeze.h"
 #include "bus/core/words.h"
+#include "bus/core/zone_rules.h"
 
 namespace pawl::core::op {
 
@@ -306,6 +307,57 @@ struct DeployGet {
   std::optional<uint64_t> version;  // nothing: the present one
 };
 
+// A schedule: `role` gets `payload` whenever `expression` says so.
+struct CronSet {
+  Text name;
+  Text expression;
+  Text role;
+  Text payload;
+  Text zone{};  // empty: UTC
+  CatchUp catch_up = CatchUp::skip;
+  const ZoneRules* rules = nullptr;  // of the zone; the server's, good until Bus::apply returns
+};
+struct CronList {};
+struct CronDrop {
+  Text name;
+};
+// An incident that somebody reports; one that is open under its fingerprint is updated instead.
+struct IncidentOpen {
+  Tier tier = Tier::concern;
+  Text title;
+  Text fingerprint{};       // empty: made of the title
+  std::vector<Text> roles;  // names, or prefixes that end with '*'
+  std::vector<Text> daemons;
+  Text owner{};
+  Text note{};
+};
+struct IncidentList {
+  bool closed = false;  // those, newest first; otherwise the open ones, oldest first
+  std::optional<Tier> tier;
+  Text role{};          // empty: any
+  uint64_t cursor = 0;  // as the page before said
+  size_t count = 100;
+};
+struct IncidentGet {
+  Text id;
+};
+struct IncidentAck {
+  Text id;
+  Text owner{};  // empty: who asks
+};
+struct IncidentNote {
+  Text id;
+  Text text;
+};
+struct IncidentClose {
+  Text id;
+  Text reason{};
+};
+// Not on the wire. The server's: zones as they are at its start, after a RELOAD, and once a day.
+struct ZoneRulesGiven {
+  std::vector<ZoneRules> zones;
+};
+
 // Not on the wire. The server's: claims of a reply that could not be delivered.
 struct Unclaim {
   std::vector<std::pair<std::string_view, std::string_view>> items;  // id, token
@@ -323,6 +375,8 @@ using Operation =
                  op::Events, op::Info, op::Unclaim, op::KillSet, op::KillClear, op::KillStatus, op::KillFiles,
                  op::QuotaSet, op::QuotaGet, op::QuotaDrop, op::GuardList, op::SetGuardMode, op::Beat,
                  op::Daemons, op::DaemonInfo, op::DaemonForget, op::Reap, op::DeploySet, op::DeployRollback,
-                 op::DeployList, op::DeployGet, op::EventAdd>;
+                 op::DeployList, op::DeployGet, op::EventAdd, op::CronSet, op::CronList, op::CronDrop,
+                 op::ZoneRulesGiven, op::IncidentOpen, op::IncidentList, op::IncidentGet, op::IncidentAck,
+                 op::IncidentNote, op::IncidentClose>;
 
 }  // namespace pawl::core

@@ -4,7 +4,7 @@
 
 #include "bus/base/parse.h"
 #include "bus/core/fingerprint.h"
-#include "bus/core/machine.h"
+#include "bus/core/ops_desk.h"
 
 namespace pawl::core {
 namespace {
@@ -325,7 +325,12 @@ void Machine::apply_extend(const op::Extend& extend, ReplyWriter& writer) {
 
 // A freeze that lets work in flight end is no matter of the worker's.
 void Machine::write_extended(const LiveClaim& claim, ReplyWriter& writer) {
-  writer.map(3);
+  std::vector<IncidentBrief> incidents;
+  if (ops_) {
+    incidents =
+        desk_->incidents_of(without_boot(claim.life.daemon), {role_by_number(claim.life.role).record.name});
+  }
+  writer.map(incidents.empty() ? 3 : 4);
   writer.bulk("deadline");
   writer.integer(wall_of_lease(claim.life.deadline_ms));
   writer.bulk("cancel");
@@ -333,6 +338,9 @@ void Machine::write_extended(const LiveClaim& claim, ReplyWriter& writer) {
   writer.bulk("freeze");
   const bool told = freeze_.all() && !PAWL_FAULT(freeze_untold_on_extend);
   writer.bulk(freeze_kind_name(told ? freeze_.kind : FreezeKind::none));
+  if (incidents.empty()) return;
+  writer.bulk("incidents");
+  write_incidents(incidents, writer);
 }
 
 void Machine::release_claim(LiveClaim& claim, int64_t delay_ms) {

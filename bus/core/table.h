@@ -32,13 +32,14 @@ enum class Table : uint8_t {
   chronicle = 18,   // event number → EventRecord
   guard = 19,       // a guard's name, a slash, its own key → its own row
   deploy = 20,      // role → DeployLog; role, version → DeployRecord; with a mark behind it its prompt
+  ops = 21,         // the same of the ops layer's parts
 };
-constexpr size_t table_count = 21;
+constexpr size_t table_count = 22;
 
 constexpr std::array<std::string_view, table_count> table_names = {
-    "meta",    "role",  "count",   "mark",       "daemon",    "home",  "life",
-    "blob",    "back",  "due_bus", "due_wall",   "group",     "head",  "unique",
-    "claimed", "ended", "dead",    "invocation", "chronicle", "guard", "deploy"};
+    "meta", "role",       "count",     "mark",  "daemon", "home",   "life",    "blob",
+    "back", "due_bus",    "due_wall",  "group", "head",   "unique", "claimed", "ended",
+    "dead", "invocation", "chronicle", "guard", "deploy", "ops"};
 
 constexpr std::string_view table_name(Table table) { return table_names[static_cast<size_t>(table)]; }
 

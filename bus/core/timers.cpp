@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "bus/core/machine.h"
+#include "bus/core/ops_desk.h"
 
 namespace pawl::core {
 namespace {
@@ -32,11 +32,19 @@ void Machine::find_next_due() {
 }
 
 void Machine::tick(Outbox& outbox) {
+  tick_rows(outbox);
+  if (!ops_) return;
+  ops_->settle(outbox);
+  if (!readied_.empty()) serve_ready(outbox);
+}
+
+void Machine::tick_rows(Outbox& outbox) {
   more_work_ = false;
   // Turns come and go while a commit runs; the next batch must not grow with each. Its end is a turn as well.
   batch_is_full_ = view_.in_flight() && view_.open_bytes() > limits::background_bytes_max;
   tick_freeze(outbox);
   gate_.tick(*desk_);
+  if (ops_ && !batch_is_full_) ops_->tick();
   if (batch_is_full_ || freeze_.all()) {
     if (PAWL_FAULT(freeze_retention_goes_on)) retain_done();
     if (PAWL_FAULT(freeze_fires_due)) fire_due_bus();
@@ -71,6 +79,11 @@ std::optional<int64_t> Machine::next_wakeup_ms() const {
   if (freeze_.until_ms != 0) sooner(std::min(freeze_.until_ms - head_.wall_ms, wall_check_ms));
   if (const auto guards = gate_.next_wakeup_ms()) sooner(*guards - head_.bus_ms);
   if (more_work_) after_ms = 0;
+  if (ops_) {
+    const Wakeup wakeup = ops_->next_wakeup();
+    if (wakeup.bus_ms) sooner(*wakeup.bus_ms - head_.bus_ms);
+    if (wakeup.wall_ms) sooner(std::min(*wakeup.wall_ms - head_.wall_ms, wall_check_ms));
+  }
   if (freeze_.all()) return mono_ms_ + after_ms;
   if (!hold_ends_.empty() && !role_waits_.empty()) sooner(hold_ends_.begin()->first - head_.bus_ms);
   if (next_due_bus_ms_ != INT64_MAX) sooner(next_due_bus_ms_ - head_.bus_ms);

@@ -139,6 +139,31 @@ constexpr Command table[] = {
      "are reserved names: of one source no number comes twice.",
      decode_event_add},
 
+    {"CRON", "SET", 6, 10, flag_write | flag_admin, schedules,
+     "CRON SET name \"expr\" role payload [TZ zone] [CATCHUP skip|once|all]",
+     "Pushes the payload to the role whenever the expression says so; answers the schedule.",
+     decode_cron_set},
+    {"CRON", "LIST", 2, 2, 0, schedules, "CRON LIST",
+     "Every schedule with its next and last firing and how many were missed.", decode_cron_list},
+    {"CRON", "DROP", 3, 3, flag_write | flag_admin, schedules, "CRON DROP name",
+     "Removes a schedule that CRON SET made.", decode_cron_drop},
+
+    {"INCIDENT", "OPEN", 4, any, flag_write, incidents,
+     "INCIDENT OPEN concern|ultra title [FINGERPRINT f] [ROLE r]... [DAEMON d]... [OWNER o] [NOTE text]",
+     "Reports an incident; one that is open under its fingerprint is updated. Answers it.",
+     decode_incident_open},
+    {"INCIDENT", "LIST", 2, 11, 0, incidents,
+     "INCIDENT LIST [STATE open|closed] [TIER concern|ultra] [ROLE r] [CURSOR c] [COUNT n]",
+     "Pages through incidents: open ones oldest first, closed ones newest first.", decode_incident_list},
+    {"INCIDENT", "GET", 3, 3, 0, incidents, "INCIDENT GET id", "An incident with its notes.",
+     decode_incident_get},
+    {"INCIDENT", "ACK", 3, 5, flag_write | flag_admin, incidents, "INCIDENT ACK id [OWNER o]",
+     "Says that somebody looks at it: the caller, or the owner named.", decode_incident_ack},
+    {"INCIDENT", "NOTE", 4, 4, flag_write | flag_admin, incidents, "INCIDENT NOTE id text", "Adds a note.",
+     decode_incident_note},
+    {"INCIDENT", "CLOSE", 3, 4, flag_write | flag_admin, incidents, "INCIDENT CLOSE id [reason]",
+     "Closes it.", decode_incident_close},
+
     {"SUBSCRIBE", "", 2, any, subscriber, broadcast, "SUBSCRIBE channel [channel ...]",
      "Receives what is published on channels.", decode_session},
     {"UNSUBSCRIBE", "", 1, any, subscriber, broadcast, "UNSUBSCRIBE [channel ...]",
@@ -248,6 +273,10 @@ std::string_view group_name(CommandGroup group) {
       return "Guards";
     case daemons:
       return "Daemons";
+    case schedules:
+      return "Schedules";
+    case incidents:
+      return "Incidents";
     case broadcast:
       return "Broadcast";
     case connection:

@@ -29,11 +29,13 @@ enum class CommandGroup : uint8_t {
   roles,
   guards,
   daemons,
+  schedules,
+  incidents,
   broadcast,
   connection,
   operations
 };
-constexpr size_t command_group_count = 9;
+constexpr size_t command_group_count = 11;
 std::string_view group_name(CommandGroup group);
 
 using Decoder = Decoded (*)(const Command& command, Args args);

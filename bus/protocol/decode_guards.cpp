@@ -2,7 +2,6 @@
 #include <array>
 
 #include "bus/base/limits.h"
-#include "bus/base/parse.h"
 #include "bus/protocol/decode_support.h"
 #include "bus/protocol/decoders.h"
 
@@ -13,20 +12,6 @@ namespace op = core::op;
 
 std::optional<Error> bad_reason(std::string_view word) {
   return bad_length("the reason", word, 1, limits::reason_bytes_max);
-}
-
-// One of a closed list of words, or the error that names them.
-template <typename Words, typename Value>
-std::optional<Error> one_of(std::string_view what, std::string_view word, const Words& words, Value& out) {
-  std::string list;
-  for (size_t i = 0; i < words.size(); ++i) {
-    if (same_word(word, words[i])) {
-      out = static_cast<Value>(i);
-      return std::nullopt;
-    }
-    (list += ' ') += words[i];
-  }
-  return badarg(std::string(what) + ' ' + quoted(word) + " is none of:" + list);
 }
 
 std::optional<Error> bad_quota_role(std::string_view word) {

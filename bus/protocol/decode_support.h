@@ -8,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+#include "bus/base/parse.h"
 #include "bus/protocol/command_table.h"
 #include "bus/protocol/decode.h"
 
@@ -81,6 +82,20 @@ Error unknown_option(const Command& command, std::string_view word, std::span<co
 template <typename T>
 Decoded operation(T&& decoded) {
   return Decoded(std::in_place_type<core::Operation>, std::forward<T>(decoded));
+}
+
+// One of a closed list of words, or the error that names them.
+template <typename Words, typename Value>
+std::optional<Error> one_of(std::string_view what, std::string_view word, const Words& words, Value& out) {
+  std::string list;
+  for (size_t i = 0; i < words.size(); ++i) {
+    if (same_word(word, words[i])) {
+      out = static_cast<Value>(i);
+      return std::nullopt;
+    }
+    (list += ' ') += words[i];
+  }
+  return badarg(std::string(what) + ' ' + quoted(word) + " is none of:" + list);
 }
 
 template <typename Range>

@@ -61,6 +61,17 @@ Decoded decode_daemon(const Command& command, Args args);
 Decoded decode_daemon_forget(const Command& command, Args args);
 Decoded decode_reap(const Command& command, Args args);
 
+Decoded decode_cron_set(const Command& command, Args args);
+Decoded decode_cron_list(const Command& command, Args args);
+Decoded decode_cron_drop(const Command& command, Args args);
+
+Decoded decode_incident_open(const Command& command, Args args);
+Decoded decode_incident_list(const Command& command, Args args);
+Decoded decode_incident_get(const Command& command, Args args);
+Decoded decode_incident_ack(const Command& command, Args args);
+Decoded decode_incident_note(const Command& command, Args args);
+Decoded decode_incident_close(const Command& command, Args args);
+
 // Which session command it is, is told by the row.
 Decoded decode_session(const Command& command, Args args);
 

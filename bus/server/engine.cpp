@@ -23,9 +23,11 @@ struct Engine::Attempt {
   std::string why;  // it could not be opened for writing
 };
 
-Engine::Engine(core::BusConfig config, core::Gate& gate, OpenBackend open, std::function<void()> notify)
+Engine::Engine(core::BusConfig config, core::Gate& gate, OpenBackend open, std::function<void()> notify,
+               core::Office* office)
     : config_(std::move(config)),
       gate_(gate),
+      office_(office),
       open_(std::move(open)),
       pause_ms_(reopen_pause_first_ms),
       worker_(std::move(notify)) {}
@@ -37,7 +39,7 @@ Engine::~Engine() {
 
 Status Engine::start() {
   Attempt first;
-  attempt(first, config_, gate_, open_);
+  attempt(first, config_, gate_, office_, open_);
   if (!first.bus) return make_error(Code::readonly, first.why);
   backend_ = std::move(first.backend);
   bus_ = std::move(first.bus);
@@ -122,16 +124,16 @@ void Engine::reopen_if_due(Instant now) {
   attempt_->old = std::move(backend_);
   attempt_->read_only_too = true;
   mode_ = EngineMode::reopening;
-  worker_.run([this] { attempt(*attempt_, config_, gate_, open_); });
+  worker_.run([this] { attempt(*attempt_, config_, gate_, office_, open_); });
 }
 
-void Engine::attempt(Attempt& attempt, const core::BusConfig& config, core::Gate& gate,
+void Engine::attempt(Attempt& attempt, const core::BusConfig& config, core::Gate& gate, core::Office* office,
                      const OpenBackend& open) {
   const auto try_open = [&](bool read_only) -> Status {
     Result<Backend> backend = open(read_only);
     if (!backend.ok()) return backend.error();
     auto shared = std::make_shared<Backend>(std::move(backend.value()));
-    Result<std::unique_ptr<core::Bus>> bus = core::Bus::open(*shared->store, config, gate);
+    Result<std::unique_ptr<core::Bus>> bus = core::Bus::open(*shared->store, config, gate, office);
     if (!bus.ok()) return bus.error();
     attempt.backend = std::move(shared);
     attempt.bus = std::move(bus.value());

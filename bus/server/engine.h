@@ -37,8 +37,9 @@ enum class EngineEvent : uint8_t {
 // Thread: the loop's.
 class Engine {
  public:
-  // `gate` outlives the engine; `notify` is called on another thread when poll() has something.
-  Engine(core::BusConfig config, core::Gate& gate, OpenBackend open, std::function<void()> notify);
+  // `gate` and `office` outlive the engine; `notify` is called on another thread when poll() has something.
+  Engine(core::BusConfig config, core::Gate& gate, OpenBackend open, std::function<void()> notify,
+         core::Office* office = nullptr);
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
@@ -93,11 +94,12 @@ class Engine {
   EngineEvent finish_commit(Instant now);
   EngineEvent finish_attempt(Instant now);
   EngineEvent fail(Instant now, const std::string& why);
-  static void attempt(Attempt& attempt, const core::BusConfig& config, core::Gate& gate,
+  static void attempt(Attempt& attempt, const core::BusConfig& config, core::Gate& gate, core::Office* office,
                       const OpenBackend& open);
 
   core::BusConfig config_;
   core::Gate& gate_;
+  core::Office* office_;
   OpenBackend open_;
 
   EngineMode mode_ = EngineMode::down;

@@ -33,6 +33,7 @@ void Pipeline::begin_turn(Instant now) {
   }
   give_up_slow_kills();
   if (event == EngineEvent::reopened) reloader_.reopened();
+  if (event == EngineEvent::reopened || now_.mono_ms >= zones_due_ms_) give_zones();
   // What was parked must not overtake a freeze.
   if (event == EngineEvent::reopened) look_at_flags();
   if (event == EngineEvent::reopened || event == EngineEvent::degraded) {
@@ -78,6 +79,10 @@ bool Pipeline::serve(Client& client, uint16_t flags, core::Operation operation) 
     // Whoever asked has gone, or cannot be told from one who has: the work stays here.
     client.close_after_replies = true;
     mark_dirty(client);
+    return true;
+  }
+  if (const std::optional<Error> error = resolve_zone(operation)) {
+    answer_error(client, *error);
     return true;
   }
   fit_wait(client, operation);

@@ -178,6 +178,10 @@ class Pipeline final : private core::Outbox {
   std::function<Status()> flag_writer();
   void answer_freeze(Client& client, const core::FreezeRecord& freeze);
 
+  // pipeline_zones.cpp
+  void give_zones();
+  std::optional<Error> resolve_zone(core::Operation& operation);
+
   void committed();
   void lose_uncommitted();
   void resume_parked();
@@ -225,6 +229,8 @@ class Pipeline final : private core::Outbox {
   uint64_t flag_number_ = 0;      // the freeze whose files are being written
   int64_t flag_retry_at_ms_ = 0;  // monotonic
   Reloader reloader_;
+  int64_t zones_due_ms_ = INT64_MIN;  // monotonic
+  core::ZoneRules zone_of_set_;       // of the CRON SET that runs
 };
 
 }  // namespace pawl::server

@@ -42,6 +42,7 @@ bool Pipeline::reload_for_signal() {
 
 void Pipeline::configured(const NewConfig& config) {
   session_->configured(config);
+  give_zones();
   if (session_->access().asks()) return;
   // Whoever had not come in yet need not any more.
   for (const auto& [id, client] : clients_) client->parser.set_limits(protocol::FrameLimits::full());

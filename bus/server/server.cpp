@@ -8,6 +8,7 @@
 #include <csignal>
 #include <utility>
 
+#include "bus/ops/registry.h"
 #include "bus/server/log.h"
 #include "guards/registry.h"
 
@@ -286,7 +287,8 @@ Status Server::start() {
   start_handles();
   const auto notify = [this] { uv_async_send(&async_); };
   guards_ = guards::make_guard_chain();
-  engine_ = std::make_unique<Engine>(config_, *guards_, open_backend_, notify);
+  office_ = ops::make_ops();
+  engine_ = std::make_unique<Engine>(config_, *guards_, open_backend_, notify, office_.get());
   if (Status status = engine_->start(); !status.ok()) return status;
   verifier_ = std::make_unique<Verifier>(notify);
   access_ = std::make_unique<Access>(engine_->config(), options_.password, notify, options_.check_password);

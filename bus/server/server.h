@@ -14,6 +14,7 @@
 #include "bus/base/limits.h"
 #include "bus/base/time.h"
 #include "bus/core/config.h"
+#include "bus/ops/ops.h"
 #include "bus/server/access.h"
 #include "bus/server/address.h"
 #include "bus/server/backend.h"
@@ -120,6 +121,7 @@ class Server {
   std::atomic<bool> stop_wanted_{false};
 
   std::unique_ptr<guards::GuardChain> guards_;
+  std::unique_ptr<ops::Ops> office_;
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<Verifier> verifier_;
   std::unique_ptr<Access> access_;

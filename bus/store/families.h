@@ -32,6 +32,7 @@ constexpr Family family_of(core::Table table) {
     case core::Table::daemon:
     case core::Table::guard:
     case core::Table::deploy:
+    case core::Table::ops:
       return Family::meta;
     case core::Table::home:
       return Family::home;

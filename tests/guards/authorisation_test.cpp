@@ -114,6 +114,8 @@ std::vector<Asked> about(std::string_view role, std::string_view id) {
       {"DEPLOY ROLLBACK", in_role<op::DeployRollback>(role), "oa"},
       {"DEPLOY LIST", in_role<op::DeployList>(role), "pwoa"},
       {"DEPLOY GET", in_role<op::DeployGet>(role), "pwoa"},
+      {"CRON SET", in_role<op::CronSet>(role), "oa"},
+      {"INCIDENT OPEN", op::IncidentOpen{core::Tier::ultra, "t", "", {role}, {}}, "pwoa"},
       {"ROLE DROP", in_role<op::RoleDrop>(role), "a"},
       {"GET", with_id<op::Get>(id), "pwoa"},
       {"RESULT", with_id<op::GetResult>(id), "pwoa"},
@@ -144,6 +146,14 @@ std::vector<Asked> about_none() {
       {"KILL SET", op::KillSet{}, "oa"},
       {"KILL CLEAR", op::KillClear{}, "oa"},
       {"GUARD MODE", op::SetGuardMode{}, "oa"},
+      {"CRON LIST", op::CronList{}, "pwoa"},
+      {"CRON DROP", op::CronDrop{}, "oa"},
+      {"INCIDENT LIST", op::IncidentList{}, "pwoa"},
+      {"INCIDENT GET", op::IncidentGet{}, "pwoa"},
+      {"INCIDENT ACK", op::IncidentAck{}, "oa"},
+      {"INCIDENT NOTE", op::IncidentNote{}, "oa"},
+      {"INCIDENT CLOSE", op::IncidentClose{}, "oa"},
+      {"time zones, the server's", op::ZoneRulesGiven{}, "a"},
       {"unclaim, the server's", op::Unclaim{}, "a"},
       {"flag files, the server's", op::KillFiles{}, "a"},
   };
@@ -153,6 +163,7 @@ std::vector<Asked> about_none() {
 std::vector<Asked> about_all() {
   return {
       {"EVENTS", op::Events{}, "pwoa"},
+      {"INCIDENT OPEN without ROLE", op::IncidentOpen{}, "pwoa"},
       {"DEAD LIST without ROLE", op::DeadList{}, "pwoa"},
       {"DEAD COUNT without ROLE", op::DeadCount{}, "pwoa"},
       {"DEAD GROUPS without ROLE", op::DeadGroups{}, "pwoa"},

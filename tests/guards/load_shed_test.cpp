@@ -256,6 +256,8 @@ TEST_CASE("shed: what a full disk stops") {
       {"MOVE", op::Move{}, from_critical},
       {"DEAD EDIT", op::DeadEdit{}, from_critical},
       {"ROLE DROP", op::RoleDrop{}, from_critical},
+      {"CRON SET", op::CronSet{}, from_critical},
+      {"CRON DROP", op::CronDrop{}, from_critical},
       {"ACK", op::Ack{}, never},
       {"ACK NEXT: its claims are asked about one by one", with_next, never},
       {"MACK", op::MultiAck{}, never},
@@ -299,6 +301,14 @@ TEST_CASE("shed: what a full disk stops") {
       {"DEPLOY LIST", op::DeployList{}, never},
       {"DEPLOY GET", op::DeployGet{}, never},
       {"EVENT ADD", op::EventAdd{}, never},
+      {"CRON LIST", op::CronList{}, never},
+      {"INCIDENT OPEN", op::IncidentOpen{}, never},
+      {"INCIDENT LIST", op::IncidentList{}, never},
+      {"INCIDENT GET", op::IncidentGet{}, never},
+      {"INCIDENT ACK", op::IncidentAck{}, never},
+      {"INCIDENT NOTE", op::IncidentNote{}, never},
+      {"INCIDENT CLOSE", op::IncidentClose{}, never},
+      {"the rules of time zones", op::ZoneRulesGiven{}, never},
       {"a claim whose reply was lost", op::Unclaim{}, never},
   };
   // Every operation but the transaction, of which the chain asks item by item; two stand here twice.

@@ -31,6 +31,7 @@ CASES = {
             "bus/core/b.cpp": "#include <cstdlib>\n\nint roll() { return std::rand(); }\n",
             "bus/core/c.cpp": "#include <ctime>\n\nlong now() { return time(nullptr); }\n",
             "bus/protocol/d.cpp": "#include <unistd.h>\n\nvoid rest() { sleep(1); }\n",
+            "bus/ops/f.cpp": "#include <chrono>\n",
             "guards/e.cpp": '#include <iostream>\n\nvoid tell() { std::cout << "hello"; }\n',
         },
         [
@@ -38,6 +39,7 @@ CASES = {
             "bus/core/b.cpp:3: [banned-call] random",
             "bus/core/c.cpp:3: [banned-call] clock",
             "bus/protocol/d.cpp:3: [banned-call] sleep",
+            "bus/ops/f.cpp:1: [banned-call] <chrono>",
             "guards/e.cpp:1: [banned-call] <iostream>",
             "guards/e.cpp:3: [banned-call] output",
         ],
@@ -47,8 +49,12 @@ CASES = {
         'bus/core/a.cpp:1: [layer] "bus/server/a.h" belongs to bus/server',
     ),
     "layer-of-system": (
-        {"bus/core/a.cpp": "#include <rocksdb/db.h>\n", "guards/b.cpp": "#include <unistd.h>\n"},
-        ["bus/core/a.cpp:1: [layer] <rocksdb/db.h>", "guards/b.cpp:1: [layer] <unistd.h> of the system"],
+        {
+            "bus/core/a.cpp": "#include <rocksdb/db.h>\n",
+            "bus/ops/c.cpp": "#include <date/tz.h>\n",
+            "guards/b.cpp": "#include <unistd.h>\n",
+        },
+        ["bus/core/a.cpp:1: [layer] <rocksdb/db.h>", "bus/ops/c.cpp:1: [layer] <date/tz.h>", "guards/b.cpp:1: [layer] <unistd.h> of the system"],
     ),
     "layer-unknown": (
         {"bus/base/a.h": "#pragma once\n", "bus/attic/a.cpp": '#include "bus/base/a.h"\n'},

@@ -362,12 +362,63 @@ std::optional<Operation> make_daemon_operation(const ScenarioLine& line) {
   return std::nullopt;
 }
 
+// A zone that is put forward and back again, both an hour, on the test clock's second day.
+const ZoneRules& test_zone() {
+  static const ZoneRules zone = {"Test/Zone", {{0, 3600}, {1'700'100'000, 7200}, {1'700'200'800, 3600}}};
+  return zone;
+}
+
+std::optional<Operation> make_ops_operation(const ScenarioLine& line) {
+  const std::string& verb = line.verb;
+  if (verb == "cron") {
+    op::CronSet set;
+    set.name = arg(line, 0);
+    set.expression = arg(line, 1);
+    set.role = arg(line, 2);
+    set.payload = arg(line, 3);
+    set.zone = line.word("zone").value_or("");
+    if (set.zone == test_zone().name) set.rules = &test_zone();
+    const std::string_view catch_up = line.word("catchup").value_or("skip");
+    for (size_t i = 0; i < catch_up_names.size(); ++i) {
+      if (catch_up == catch_up_names[i]) set.catch_up = static_cast<CatchUp>(i);
+    }
+    return set;
+  }
+  if (verb == "incident") {
+    op::IncidentOpen wanted;
+    wanted.tier = arg(line, 0) == "ultra" ? Tier::ultra : Tier::concern;
+    wanted.title = arg(line, 1);
+    wanted.fingerprint = line.word("fingerprint").value_or("");
+    if (const auto roles = line.word("roles")) wanted.roles = names_in(*roles);
+    if (const auto daemons = line.word("daemons")) wanted.daemons = names_in(*daemons);
+    wanted.owner = line.word("owner").value_or("");
+    wanted.note = line.word("note").value_or("");
+    return wanted;
+  }
+  if (verb == "incidents") {
+    op::IncidentList list;
+    list.closed = arg(line, 0) == "closed";
+    if (const auto tier = line.word("tier")) list.tier = *tier == "ultra" ? Tier::ultra : Tier::concern;
+    list.role = line.word("role").value_or("");
+    list.count = count_of(line, 100);
+    return list;
+  }
+  if (verb == "incidentget") return op::IncidentGet{arg(line, 0)};
+  if (verb == "incidentack") return op::IncidentAck{arg(line, 0), line.word("owner").value_or("")};
+  if (verb == "incidentnote") return op::IncidentNote{arg(line, 0), arg(line, 1)};
+  if (verb == "incidentclose") return op::IncidentClose{arg(line, 0), arg(line, 1)};
+  if (verb == "crons") return op::CronList{};
+  if (verb == "crondrop") return op::CronDrop{arg(line, 0)};
+  return std::nullopt;
+}
+
 std::optional<Operation> make_operation(const ScenarioLine& line, ScenarioNames& names, int64_t wall_ms,
                                         std::string_view cursor) {
   if (auto write = make_write(line, names, wall_ms)) return write;
   if (auto dead = make_dead(line, names, cursor)) return dead;
   if (auto guard = make_guard_operation(line)) return guard;
   if (auto daemon = make_daemon_operation(line)) return daemon;
+  if (auto ops = make_ops_operation(line)) return ops;
   const std::string& verb = line.verb;
   if (verb == "get") return op::Get{names.id(line.args.at(0))};
   if (verb == "result") return op::GetResult{names.id(line.args.at(0)), line.number_of("wait")};

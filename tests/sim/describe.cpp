@@ -203,6 +203,26 @@ struct Describer {
   std::string operator()(const op::DaemonForget& o) const {
     return Line("DAEMON FORGET").word(o.daemon).done();
   }
+  std::string operator()(const op::CronSet& o) const {
+    return Line("CRON SET").word(o.name).word(o.expression).word(o.role).word(o.payload).done();
+  }
+  std::string operator()(const op::CronList&) const { return "CRON LIST"; }
+  std::string operator()(const op::IncidentOpen& o) const {
+    return Line("INCIDENT OPEN").word(core::tier_names[static_cast<size_t>(o.tier)]).word(o.title).done();
+  }
+  std::string operator()(const op::IncidentList&) const { return "INCIDENT LIST"; }
+  std::string operator()(const op::IncidentGet& o) const { return Line("INCIDENT GET").word(o.id).done(); }
+  std::string operator()(const op::IncidentAck& o) const { return Line("INCIDENT ACK").word(o.id).done(); }
+  std::string operator()(const op::IncidentNote& o) const {
+    return Line("INCIDENT NOTE").word(o.id).word(o.text).done();
+  }
+  std::string operator()(const op::IncidentClose& o) const {
+    return Line("INCIDENT CLOSE").word(o.id).word(o.reason).done();
+  }
+  std::string operator()(const op::CronDrop& o) const { return Line("CRON DROP").word(o.name).done(); }
+  std::string operator()(const op::ZoneRulesGiven& o) const {
+    return Line("(time zones)").number("COUNT", static_cast<int64_t>(o.zones.size())).done();
+  }
   std::string operator()(const op::Reap& o) const { return Line("REAP").word(o.daemon).word(o.boot).done(); }
   std::string operator()(const op::DeploySet& o) const {
     Line line("DEPLOY SET");

@@ -1,0 +1,75 @@
+#include "bus/ops/ops.h"
+
+#include <algorithm>
+#include <exception>
+
+namespace pawl::ops {
+
+template <typename News>
+void Ops::tell(core::OfficeDesk& desk, const News& news) {
+  for (const auto& part : parts_) {
+    try {
+      news(*part);
+    } catch (const std::exception& error) {
+      desk.chronicle("ops.failed", {{"part", std::string(part->name())}, {"why", error.what()}});
+    }
+  }
+}
+
+Status Ops::open(core::OfficeDesk& desk) {
+  for (const auto& part : parts_) {
+    try {
+      part->open(desk);
+    } catch (const std::exception& error) {
+      return make_error(Code::err, "the rows of " + std::string(part->name()) +
+                                       " are damaged or from a newer pawl (" + error.what() +
+                                       "); restore a backup");
+    }
+  }
+  return {};
+}
+
+void Ops::configured(core::OfficeDesk& desk) {
+  tell(desk, [&](Part& part) { part.configured(desk); });
+}
+
+void Ops::tick(core::OfficeDesk& desk) {
+  tell(desk, [&](Part& part) { part.tick(desk); });
+}
+
+core::Wakeup Ops::next_wakeup() const {
+  core::Wakeup wakeup;
+  for (const auto& part : parts_) wakeup.sooner(part->next_wakeup());
+  return wakeup;
+}
+
+void Ops::noted(const core::EventRecord& event, core::OfficeDesk& desk) {
+  // An entry about a failure here must not make another one.
+  if (event.kind == "ops.failed") return;
+  tell(desk, [&](Part& part) { part.noted(event, desk); });
+}
+
+void Ops::command(const core::Operation& operation, const core::Caller& caller, core::OfficeDesk& desk,
+                  core::ReplyWriter& writer) {
+  bool known = false;
+  for (const auto& part : parts_) known = part->command(operation, caller, desk, writer) || known;
+  if (!known) writer.error(make_error(Code::err, "no part of the ops layer knows the command"));
+}
+
+std::vector<std::string> Ops::zones(const core::OfficeDesk& desk) const {
+  std::vector<std::string> zones;
+  for (const auto& part : parts_) part->add_zones(desk, zones);
+  std::sort(zones.begin(), zones.end());
+  zones.erase(std::unique(zones.begin(), zones.end()), zones.end());
+  return zones;
+}
+
+std::vector<core::IncidentBrief> Ops::incidents_of(std::string_view daemon,
+                                                   const std::vector<std::string>& roles,
+                                                   const core::OfficeDesk& desk) const {
+  std::vector<core::IncidentBrief> incidents;
+  for (const auto& part : parts_) part->add_incidents(daemon, roles, desk, incidents);
+  return incidents;
+}
+
+}  // namespace pawl::ops

@@ -1,0 +1,245 @@
+// INCIDENT over a whole bus: what opens one, what raises it, what closes it, who is told.
+#include <catch2/catch.hpp>
+#include <string>
+#include <utility>
+
+#include "bus/ops/incident_signs.h"
+#include "bus/ops/registry.h"
+#include "guards/registry.h"
+#include "tests/scenario/scenario.h"
+
+namespace pawl::ops {
+namespace {
+
+std::string watched(const std::string& table, const core::BusConfig& config = {}) {
+  return core::play(table, config, guards::make_guard_chain, make_ops);
+}
+
+}  // namespace
+
+TEST_CASE("incidents: opened, acknowledged, noted and closed by people") {
+  CHECK(watched(R"(
+    incident ultra 'prod is down' roles=web,proj.* daemons=edge note='since noon' | id=i1 tier=ultra state=open title='prod is down' count=1 roles=web,proj.* daemons=edge notes=1 -acknowledged_at
+    incident concern 'mail is slow'  | id=i2 tier=concern -roles
+    incidents                        | i1 i2
+    incidents tier=ultra             | i1
+    incidents role=proj.x            | i1
+    incidents role=other             | none
+    incidents n=1                    | i1
+    incidentack i1 owner=ann         | OK
+    incidentnote i1 'rolled back'    | OK
+    incidentget i1                   | owner=ann notes=2 state=open
+    incidentclose i1 fixed           | OK
+    incidents                        | i2
+    incidents closed                 | i1
+    incidentget i1                   | state=closed reason=fixed
+    incidentclose i1                 | !STATE closed INCIDENT
+    incidentnote i1 x                | !STATE
+    incidentack i9                   | !NOTFOUND
+    incidentack nonsense             | !NOTFOUND
+    incidentget i9                   | nil
+    incident ultra 'prod is down'    | id=i3 count=1
+    events 0 kind=incident           | incident.opened incident.opened incident.changed incident.changed incident.closed incident.opened
+  )") == "");
+}
+
+TEST_CASE("incidents: one open incident a fingerprint, updated in place; its tier only rises") {
+  CHECK(watched(R"(
+    incident concern 'disk 17 is slow' | id=i1 count=1
+    incident concern 'disk 23 is slow' | id=i1 count=2 title='disk 17 is slow'
+    +1m
+    incident concern other fingerprint=f1 roles=a | id=i2 count=1
+    incident ultra worse fingerprint=f1 roles=b   | id=i2 count=2 tier=ultra title=worse roles=a,b
+    incident concern less fingerprint=f1          | id=i2 count=3 tier=ultra title=worse
+    incidents                        | i1 i2
+    events 0 kind=incident           | incident.opened incident.opened incident.changed
+  )") == "");
+}
+
+TEST_CASE("incidents: a red daemon is a concern, an ultra when it stays so, and over when it is well") {
+  CHECK(watched(R"(
+    beat svc interval=1000           | colour=green
+    +10s
+    incidents                        | i1
+    incidentget i1                   | tier=concern fingerprint=daemon:svc daemons=svc count=1
+    beat other interval=3600000      | incidents=0
+    beat svc interval=1000
+    +9m
+    incidents                        | i1
+    +15m
+    incidentget i1                   | tier=ultra
+    incidentclose i1 'it is gone'    | OK
+  )") == "");
+  CHECK(watched(R"(
+    beat svc interval=1000
+    +5s
+    beat svc interval=1000 state=stopping
+    incidentget i1                   | state=open
+    +9m
+    incidentget i1                   | state=open
+    +2m
+    incidentget i1                   | state=closed closed_by=bus
+    events 0 kind=incident           | incident.opened incident.closed
+  )") == "");
+}
+
+TEST_CASE("incidents: what flaps stays one, and is not closed under its own feet") {
+  std::string table = "beat svc interval=1000\n";
+  for (int i = 0; i < 40; ++i) table += "+5s\nbeat svc interval=1000\n";
+  table += R"(
+    incidents                        | i1
+    events 0 kind=incident           | incident.opened
+    beat svc state=stopping
+    +11m
+    incidents                        | none
+    incidents closed                 | i1
+    events 0 kind=incident           | incident.opened incident.closed
+  )";
+  CHECK(watched(table) == "");
+}
+
+TEST_CASE("incidents: an ultra whose cause is gone waits for a person") {
+  CHECK(watched(R"(
+    beat svc interval=1000
+    +10m
+    incidentget i1                   | tier=ultra -cleared_at
+    beat svc interval=1000
+    +1d
+    incidentget i1                   | tier=ultra state=open
+    beat svc interval=1000 state=stopping
+    +1d
+    incidentget i1                   | tier=ultra state=open cleared_at=-86400000
+    events 0 kind=incident           | incident.opened incident.changed incident.changed incident.changed
+    incidentclose i1                 | OK
+  )") == "");
+}
+
+TEST_CASE("incidents: a concern becomes an ultra by age, by count and by spread") {
+  core::BusConfig config;
+  config.incidents.escalate_after_ms = 3'600'000;
+  config.incidents.escalate_count = 3;
+  config.incidents.escalate_spread = 3;
+  CHECK(watched(R"(
+    incident concern aging           | id=i1
+    incident concern seen            | id=i2
+    incident concern heard           | id=i3
+    incidentack i3                   | OK
+    +59m
+    incidentget i1                   | tier=concern
+    +2m
+    incidentget i1                   | tier=ultra
+    incidentget i3                   | tier=concern
+    incident concern often           | id=i4
+    incident concern often           | id=i4 tier=concern count=2
+    incident concern often           | id=i4 tier=ultra count=3
+    incident concern wide roles=a    | id=i5
+    incident concern wide roles=b    | id=i5 tier=concern
+    incident concern wide daemons=c  | id=i5 tier=ultra
+  )",
+                config) == "");
+  config.incidents = {0, 0, 0, 0, 0};
+  CHECK(watched(R"(
+    incident concern aging           | id=i1
+    +30d
+    incidentget i1                   | tier=concern
+    beat svc interval=1000
+    +5s
+    beat svc interval=1000
+    incidents                        | i1
+  )",
+                config) == "");
+}
+
+TEST_CASE("incidents: daemons that are affected are told in BEAT and EXTEND") {
+  CHECK(watched(R"(
+    push web a                       | m1
+    claim w@b1 web                   | m1
+    extend m1                        | freeze=none -incidents
+    beat w boot=b1 interval=3600000 roles=web | incidents=0
+    beat x interval=3600000 roles=mail | incidents=0
+    incident ultra down roles=we*    | id=i1
+    +1s
+    extend m1                        | incidents=1
+    beat w boot=b1 interval=3600000  | incidents=1
+    beat x interval=3600000          | incidents=0
+    incident concern x daemons=x     | id=i2
+    +1s
+    beat x interval=3600000          | incidents=1
+    incident concern all             | id=i3
+    +1s
+    beat x interval=3600000          | incidents=2
+    extend m1                        | incidents=2
+    incidentclose i1                 | OK
+    incidentclose i3                 | OK
+    +1s
+    extend m1                        | -incidents
+  )") == "");
+}
+
+TEST_CASE("incidents: in a freeze people go on with them") {
+  CHECK(watched(R"(
+    incidents                        | none
+    kill drill
+    incident ultra frozen            | id=i1
+    incidentack i1                   | OK
+    incidentnote i1 x                | OK
+    incidentclose i1                 | OK
+    clear over
+  )") == "");
+}
+
+namespace {
+
+core::EventRecord entry(std::string kind, core::Headers fields) {
+  core::EventRecord event;
+  event.kind = std::move(kind);
+  event.fields = std::move(fields);
+  return event;
+}
+
+}  // namespace
+
+TEST_CASE("incidents: what in the chronicle is one") {
+  struct Row {
+    core::EventRecord event;
+    std::string fingerprint;  // empty: it is none
+    std::string tier;         // or "gone"
+    std::string title;
+  };
+  const Row rows[] = {
+      {entry("daemon.red", {{"daemon", "svc"}, {"reason", "silent"}}), "daemon:svc", "concern",
+       "daemon svc is red"},
+      {entry("daemon.escalate", {{"tier", "ultra"}, {"daemon", "svc@b1"}}), "daemon:svc", "ultra",
+       "daemon svc stays red"},
+      {entry("daemon.green", {{"daemon", "svc"}}), "daemon:svc", "gone", ""},
+      {entry("role.unserved", {{"role", "r"}}), "unserved:r", "concern",
+       "role r has no daemon that serves it"},
+      {entry("role.served", {{"role", "r"}}), "unserved:r", "gone", ""},
+      {entry("guard.failed", {{"guard", "rate"}}), "guard:rate", "ultra", "guard rate failed"},
+      {entry("disk.mark", {{"from", "ample"}, {"to", "low"}}), "disk", "concern",
+       "the disk is short of space"},
+      {entry("disk.mark", {{"from", "low"}, {"to", "critical"}}), "disk", "ultra", "the disk is nearly full"},
+      {entry("disk.mark", {{"from", "low"}, {"to", "ample"}}), "disk", "gone", ""},
+      {entry("sweep.finding", {{"tier", "concern"}, {"role", "r"}, {"title", "errors"}}), "sweep.finding:r",
+       "concern", "errors"},
+      {entry("restart.given_up", {{"tier", "ultra"}, {"daemon", "svc@b1"}}), "restart.given_up:svc", "ultra",
+       "restart.given_up of svc"},
+      {entry("x.y", {{"tier", "ultra"}}), "x.y", "ultra", "x.y"},
+      {entry("x.y", {{"tier", "grave"}}), "", "", ""},
+      {entry("incident.opened", {{"tier", "ultra"}}), "", "", ""},
+      {entry("message.dead", {{"role", "r"}}), "", "", ""},
+  };
+  for (const Row& row : rows) {
+    INFO(row.event.kind);
+    const auto sign = sign_of(row.event);
+    REQUIRE(sign.has_value() == !row.fingerprint.empty());
+    if (!sign) continue;
+    CHECK(sign->sighting.fingerprint == row.fingerprint);
+    CHECK(sign->gone == (row.tier == "gone"));
+    if (sign->gone) continue;
+    CHECK(core::tier_names[static_cast<size_t>(sign->sighting.tier)] == row.tier);
+    CHECK(sign->sighting.title == row.title);
+  }
+}
+
+}  // namespace pawl::ops
