@@ -92,7 +92,8 @@ class Incident {
     events.after = 0;
     events.count = 1000;
     std::vector<std::string> lines;
-    for (const Value& entry : ask(events).items.at(1).items) {
+    const Value reply = ask(events);
+    for (const Value& entry : reply.items.at(1).items) {
       std::string line =
           std::to_string(entry.field("at")->number - wall_begin_ms) + " " + entry.field("kind")->text;
       for (const char* name : {"from", "jitter_ms", "jitter_baseline_ms", "missed", "circuit", "cooldown_ms",

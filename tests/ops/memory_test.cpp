@@ -17,7 +17,7 @@ constexpr int64_t minute = 60'000;
 constexpr int64_t day = 24 * 60 * minute;
 
 EventRecord entry(int64_t at_ms, std::string kind, Headers fields) {
-  return {at_ms, at_ms, std::move(kind), std::move(fields)};
+  return {at_ms, at_ms, std::move(kind), std::move(fields), ""};
 }
 
 EventRecord failure(int64_t at_ms, const std::string& text, const std::string& role = "mail",
