@@ -91,7 +91,8 @@ TEST_CASE("config: mistakes in [[notify]] are named, and never the url") {
       {"[notify]\nto = \"slack\"\n", "pawl.toml:1: notify is a table; write something like [[notify]]"},
       {"[[notify]]\n" + url, "pawl.toml:1: notify[0] has no to; write to = \"slack\""},
       {"[[notify]]\nto = \"pager\"\n",
-       "pawl.toml:2: notify[0].to is \"pager\"; it is one of \"slack\" \"discord\" \"webhook\" \"command\" \"file\""},
+       "pawl.toml:2: notify[0].to is \"pager\"; it is one of \"slack\" \"discord\" \"webhook\" \"command\" "
+       "\"file\""},
       {"[[notify]]\nto = \"slack\"\n",
        "pawl.toml:1: notify[0] has no url; write something like url = { env = \"WEBHOOK_URL\" }"},
       {"[[notify]]\nto = \"discord\"\nurl = \"ftp://secret\"\n",
@@ -107,8 +108,10 @@ TEST_CASE("config: mistakes in [[notify]] are named, and never the url") {
       {"[[notify]]\nto = \"file\"\n",
        "pawl.toml:1: notify[0] has no path; write something like path = \"/var/log/pawl-notices.jsonl\""},
       {"[[notify]]\nto = \"file\"\npath = \"notices\"\n",
-       "pawl.toml:3: notify[0].path is \"notices\", which means another file in every folder; write the whole path, from / on"},
-      {"[[notify]]\nto = \"file\"\npath = \"/var/log/\"\n", "pawl.toml:3: notify[0].path is a folder; write the path of a file"},
+       "pawl.toml:3: notify[0].path is \"notices\", which means another file in every folder; write the "
+       "whole path, from / on"},
+      {"[[notify]]\nto = \"file\"\npath = \"/var/log/\"\n",
+       "pawl.toml:3: notify[0].path is a folder; write the path of a file"},
       {"[[notify]]\nto = \"command\"\n",
        "pawl.toml:1: notify[0] has no command; write something like command = [\"./tell-me.sh\"]"},
       {"[[notify]]\nto = \"slack\"\nurll = \"x\"\n" + url,
@@ -118,7 +121,8 @@ TEST_CASE("config: mistakes in [[notify]] are named, and never the url") {
       {"[[notify]]\nto = \"slack\"\ntiers = []\n" + url,
        "pawl.toml:3: notify[0].tiers is empty, and there are no kinds: nothing would ever be posted"},
       {"[[notify]]\nto = \"slack\"\nkinds = [\"*.red\"]\n" + url,
-       "pawl.toml:3: notify[0].kinds holds \"*.red\"; a kind is written \"daemon.red\", \"daemon.*\" or \"*\""},
+       "pawl.toml:3: notify[0].kinds holds \"*.red\"; a kind is written \"daemon.red\", \"daemon.*\" or "
+       "\"*\""},
       {"[[notify]]\nto = \"slack\"\nkinds = []\n" + url,
        "pawl.toml:3: notify[0].kinds is empty; write something like [\"daemon.*\", \"kill.set\"]"},
       {"[[notify]]\nto = \"slack\"\nname = \"../x\"\n" + url,
@@ -154,6 +158,7 @@ command = ["/no/such/program"]
   CHECK(there.error().text ==
         "pawl.toml:3: notify[0].url names the environment variable PAWL_TEST_MISSING, which is not set\n"
         "pawl.toml:4: notify[0].secret names the environment variable PAWL_TEST_MISSING, which is not set\n"
-        "pawl.toml:5: notify 'command': there is no program '/no/such/program' that may be run; check the path and its "
+        "pawl.toml:5: notify 'command': there is no program '/no/such/program' that may be run; check the "
+        "path and its "
         "mode");
 }

@@ -111,7 +111,8 @@ TEST_CASE("unknown verbs and wrong arity") {
       {"REAP d b/c", "BADARG a boot is 1 to 128 of A-Z a-z 0-9 . _ : -, not 'b/c'"},
       {"CRON", "ERR CRON needs a second word: SET, LIST, DROP"},
       {"CRON SET a b c d TZ",
-       "BADARG TZ needs a value; usage: CRON SET name \"expr\" role payload [TZ zone] [CATCHUP skip|once|all]"},
+       "BADARG TZ needs a value; usage: CRON SET name \"expr\" role payload [TZ zone] [CATCHUP "
+       "skip|once|all]"},
       {"CRON SET a/b e r p", "BADARG a schedule is 1 to 128 of A-Z a-z 0-9 . _ : -, not 'a/b'"},
       {"CRON SET a e r p CATCHUP twice", "BADARG CATCHUP 'twice' is none of: skip once all"},
       {"CRON LIST x", "ERR wrong number of arguments for 'cron list'; usage: CRON LIST"},

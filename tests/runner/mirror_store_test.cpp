@@ -25,7 +25,9 @@ MirrorStore opened(const std::string& folder) {
   return std::move(*store);
 }
 
-void write(const std::string& path, const std::string& text) { std::ofstream(path, std::ios::binary) << text; }
+void write(const std::string& path, const std::string& text) {
+  std::ofstream(path, std::ios::binary) << text;
+}
 
 std::string contents(const std::string& path) {
   std::ostringstream text;
@@ -48,19 +50,22 @@ TEST_CASE("mirror store: a position is there for the next process") {
   const auto kept = opened(folder / "a/b").load("ops");
   REQUIRE(kept);
   CHECK(*kept == position);
-  CHECK(contents(folder / "a/b/ops.position") == "{\"mirror\":1,\"seq\":4711,\"tries\":2,\"posted\":12,\"failed\":1}\n");
+  CHECK(contents(folder / "a/b/ops.position") ==
+        "{\"mirror\":1,\"seq\":4711,\"tries\":2,\"posted\":12,\"failed\":1}\n");
 }
 
 TEST_CASE("mirror store: what is no position is an error that says what to do") {
   const TempDirectory folder;
   const MirrorStore store = opened(folder.path());
-  for (const std::string text : {"", "{", "{\"mirror\":2,\"seq\":1,\"tries\":0,\"posted\":0,\"failed\":0}",
-                                 "{\"mirror\":1,\"seq\":-1,\"tries\":0,\"posted\":0,\"failed\":0}", "{\"mirror\":1,\"seq\":1}"}) {
+  for (const std::string text :
+       {"", "{", "{\"mirror\":2,\"seq\":1,\"tries\":0,\"posted\":0,\"failed\":0}",
+        "{\"mirror\":1,\"seq\":-1,\"tries\":0,\"posted\":0,\"failed\":0}", "{\"mirror\":1,\"seq\":1}"}) {
     write(folder / "ops.position", text);
     const auto loaded = store.load("ops");
     INFO(text);
     REQUIRE_FALSE(loaded);
-    CHECK(loaded.error().text.find("ops.position is damaged, or of another version of pawl; remove it") != std::string::npos);
+    CHECK(loaded.error().text.find("ops.position is damaged, or of another version of pawl; remove it") !=
+          std::string::npos);
   }
 }
 

@@ -91,7 +91,8 @@ TEST_CASE("notify: the choice is a function of entry and rules") {
     CHECK(selects(channel_of(NotifyTo::slack, one.tiers, one.kinds), entry) == one.selected);
   }
   // What is lost is told to everybody.
-  CHECK(selects(channel_of(NotifyTo::file, {}, {"x"}), entry_of({{"kind", "gap"}, {"from", "3"}, {"to", "9"}}, 0)));
+  CHECK(selects(channel_of(NotifyTo::file, {}, {"x"}),
+                entry_of({{"kind", "gap"}, {"from", "3"}, {"to", "9"}}, 0)));
 }
 
 TEST_CASE("notify: an entry keeps what the bus said, in its order") {
@@ -118,29 +119,33 @@ TEST_CASE("notify: a delivery id is the entry's and the channel's") {
   CHECK(id != delivery_id(ops, entry_of({{"kind", "role.pause"}}, 8)));
   // A gap that has grown since is the same one.
   const NotifyEntry gap = entry_of({{"kind", "gap"}, {"from", "3"}, {"to", "9"}}, 0);
-  CHECK(delivery_id(ops, gap) == delivery_id(ops, entry_of({{"kind", "gap"}, {"from", "3"}, {"to", "12"}}, 0)));
-  CHECK(delivery_id(ops, gap) != delivery_id(ops, entry_of({{"kind", "gap"}, {"from", "4"}, {"to", "9"}}, 0)));
+  CHECK(delivery_id(ops, gap) ==
+        delivery_id(ops, entry_of({{"kind", "gap"}, {"from", "3"}, {"to", "12"}}, 0)));
+  CHECK(delivery_id(ops, gap) !=
+        delivery_id(ops, entry_of({{"kind", "gap"}, {"from", "4"}, {"to", "9"}}, 0)));
 }
 
 TEST_CASE("notify: Slack gets text and blocks, with markup escaped") {
-  const NotifyEntry entry =
-      entry_of({{"kind", "daemon.escalate"}, {"tier", "ultra"}, {"daemon", "a@b"}, {"reason", "<!channel> a & b"}});
-  CHECK(notify_body(channel_of(NotifyTo::slack, {}, {}), entry) ==
-        R"({"text":"[ultra] daemon.escalate","blocks":[{"type":"section","text":{"type":"mrkdwn","text":)"
-        R"("*[ultra] daemon.escalate*\ndaemon: a@b\nreason: &lt;!channel&gt; a &amp; b"}},)"
-        R"({"type":"context","elements":[{"type":"mrkdwn","text":"pawl · daemon.escalate · #7 · 2023-11-14T22:13:20Z"}]}]})");
+  const NotifyEntry entry = entry_of(
+      {{"kind", "daemon.escalate"}, {"tier", "ultra"}, {"daemon", "a@b"}, {"reason", "<!channel> a & b"}});
+  CHECK(
+      notify_body(channel_of(NotifyTo::slack, {}, {}), entry) ==
+      R"({"text":"[ultra] daemon.escalate","blocks":[{"type":"section","text":{"type":"mrkdwn","text":)"
+      R"("*[ultra] daemon.escalate*\ndaemon: a@b\nreason: &lt;!channel&gt; a &amp; b"}},)"
+      R"({"type":"context","elements":[{"type":"mrkdwn","text":"pawl · daemon.escalate · #7 · 2023-11-14T22:13:20Z"}]}]})");
 }
 
 TEST_CASE("notify: Discord gets content, and nobody is pinged") {
-  const NotifyEntry entry = entry_of({{"kind", "incident.open"}, {"title", "The disk\nis full"}, {"text", "@everyone"}});
+  const NotifyEntry entry =
+      entry_of({{"kind", "incident.open"}, {"title", "The disk\nis full"}, {"text", "@everyone"}});
   CHECK(notify_body(channel_of(NotifyTo::discord, {}, {}), entry) ==
         R"({"content":"**incident.open: The disk is full**\n@everyone\n)"
         R"(`pawl · incident.open · #7 · 2023-11-14T22:13:20Z`","allowed_mentions":{"parse":[]}})");
 }
 
 TEST_CASE("notify: title and text of the gate's notices and of gaps") {
-  const NotifyText sent = notify_text(
-      entry_of({{"kind", "notify.sent"}, {"to", "ops"}, {"tier", "concern"}, {"title", "T"}, {"text", "one\ntwo"}}));
+  const NotifyText sent = notify_text(entry_of(
+      {{"kind", "notify.sent"}, {"to", "ops"}, {"tier", "concern"}, {"title", "T"}, {"text", "one\ntwo"}}));
   CHECK(sent.title == "[concern] T");
   CHECK(sent.text == "one\ntwo");
   const NotifyText gap = notify_text(entry_of({{"kind", "gap"}, {"from", "3"}, {"to", "9"}}, 0));
@@ -149,7 +154,8 @@ TEST_CASE("notify: title and text of the gate's notices and of gaps") {
 }
 
 TEST_CASE("notify: what is no text cannot do harm") {
-  const NotifyText shown = notify_text(entry_of({{"kind", "x"}, {"a", std::string("\x1b[31m\0\xff\tb\x7f", 10)}, {"b", ""}}));
+  const NotifyText shown =
+      notify_text(entry_of({{"kind", "x"}, {"a", std::string("\x1b[31m\0\xff\tb\x7f", 10)}, {"b", ""}}));
   CHECK(shown.text == "a: [31m\xEF\xBF\xBD b");
 }
 
@@ -212,11 +218,11 @@ TEST_CASE("notify: what an answer means") {
     std::optional<int64_t> after_ms;
   };
   const Case cases[] = {
-      {200, {}, End::posted, {}},     {204, {}, End::posted, {}},     {0, {}, End::again, {}},
-      {301, {}, End::again, {}},      {400, {}, End::failed, {}},     {404, 5000, End::failed, {}},
-      {408, {}, End::again, {}},      {408, 5000, End::again, {}},    {410, {}, End::failed, {}},
-      {429, {}, End::again, {}},      {429, 5000, End::again, 5000},  {500, {}, End::again, {}},
-      {500, 5000, End::again, {}},    {503, 7000, End::again, 7000},  {504, {}, End::again, {}},
+      {200, {}, End::posted, {}},  {204, {}, End::posted, {}},    {0, {}, End::again, {}},
+      {301, {}, End::again, {}},   {400, {}, End::failed, {}},    {404, 5000, End::failed, {}},
+      {408, {}, End::again, {}},   {408, 5000, End::again, {}},   {410, {}, End::failed, {}},
+      {429, {}, End::again, {}},   {429, 5000, End::again, 5000}, {500, {}, End::again, {}},
+      {500, 5000, End::again, {}}, {503, 7000, End::again, 7000}, {504, {}, End::again, {}},
   };
   for (const Case& one : cases) {
     HttpAnswer answer;
@@ -228,7 +234,8 @@ TEST_CASE("notify: what an answer means") {
     INFO(one.status);
     CHECK(outcome.end == one.end);
     CHECK(outcome.after_ms == one.after_ms);
-    const std::string why = one.status == 0 ? "it hung up" : "answered " + std::to_string(one.status) + ": no such thing";
+    const std::string why =
+        one.status == 0 ? "it hung up" : "answered " + std::to_string(one.status) + ": no such thing";
     CHECK(outcome.why == (one.end == End::posted ? "" : why));
   }
 }
