@@ -18,9 +18,10 @@ std::string scope_of(const core::Verdict& verdict) {
 }  // namespace
 
 void RefusalLog::note(std::string_view kind, const core::Verdict& verdict, core::Desk& desk) {
-  std::string scope = scope_of(verdict);
-  if (entries_.size() >= entries_max) scope = "others";
-  const auto [at, first] = entries_.try_emplace({std::string(kind), verdict.guard, scope});
+  Key key{std::string(kind), verdict.guard, scope_of(verdict)};
+  std::string& scope = std::get<2>(key);
+  if (entries_.size() >= entries_max && !entries_.contains(key)) scope = "others";
+  const auto [at, first] = entries_.try_emplace(key);
   Entry& entry = at->second;
   if (!first && !PAWL_FAULT(refusals_all_told)) {
     ++entry.more;
@@ -28,6 +29,7 @@ void RefusalLog::note(std::string_view kind, const core::Verdict& verdict, core:
     return;
   }
   entry.summary_at_ms = desk.clocks().bus_ms + summary_ms;
+  next_ms_ = std::min(next_ms_, entry.summary_at_ms);
   core::Headers fields = {{"guard", verdict.guard}, {"scope", scope}, {"reason", verdict.reason}};
   if (verdict.value) fields.emplace_back("value", std::to_string(*verdict.value));
   if (verdict.limit) fields.emplace_back("limit", std::to_string(*verdict.limit));
@@ -37,9 +39,12 @@ void RefusalLog::note(std::string_view kind, const core::Verdict& verdict, core:
 
 void RefusalLog::tick(core::Desk& desk) {
   const int64_t now_ms = desk.clocks().bus_ms;
+  if (now_ms < next_ms_) return;
+  next_ms_ = INT64_MAX;
   for (auto at = entries_.begin(); at != entries_.end();) {
     Entry& entry = at->second;
     if (entry.summary_at_ms > now_ms) {
+      next_ms_ = std::min(next_ms_, entry.summary_at_ms);
       ++at;
       continue;
     }
@@ -54,16 +59,19 @@ void RefusalLog::tick(core::Desk& desk) {
                                        {"reason", entry.reason}});
     entry.more = 0;
     entry.summary_at_ms = now_ms + summary_ms;
+    next_ms_ = std::min(next_ms_, entry.summary_at_ms);
     ++at;
   }
 }
 
 std::optional<int64_t> RefusalLog::next_wakeup_ms() const {
-  std::optional<int64_t> next;
-  for (const auto& [key, entry] : entries_) {
-    if (!next || entry.summary_at_ms < *next) next = entry.summary_at_ms;
-  }
-  return next;
+  if (next_ms_ == INT64_MAX) return std::nullopt;
+  return next_ms_;
+}
+
+void RefusalLog::clear() {
+  entries_.clear();
+  next_ms_ = INT64_MAX;
 }
 
 }  // namespace pawl::guards

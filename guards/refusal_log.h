@@ -15,13 +15,12 @@ namespace pawl::guards {
 // Memory only: after a restart the first one is a first one again. Thread: the bus's.
 class RefusalLog {
  public:
-  // kind: "guard.refuse", "guard.would_refuse", "guard.failed"; a summary has "d" or "s" behind it, see the
-  // table in the source.
+  // kind: "guard.refuse", "guard.would_refuse", "guard.failed"; a summary has ".summary" behind it.
   void note(std::string_view kind, const core::Verdict& verdict, core::Desk& desk);
   // Summaries that are due.
   void tick(core::Desk& desk);
   std::optional<int64_t> next_wakeup_ms() const;
-  void clear() { entries_.clear(); }
+  void clear();
 
  private:
   struct Entry {
@@ -30,7 +29,9 @@ class RefusalLog {
     std::string reason;
   };
   // kind, guard, subject
-  std::map<std::tuple<std::string, std::string, std::string>, Entry> entries_;
+  using Key = std::tuple<std::string, std::string, std::string>;
+  std::map<Key, Entry> entries_;
+  int64_t next_ms_ = INT64_MAX;  // bus time of the next summary, of however many entries
 };
 
 }  // namespace pawl::guards
