@@ -11,6 +11,7 @@ import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../e2e"))
 import harness  # noqa: E402
+import wire  # noqa: E402
 from harness import wait_until  # noqa: E402
 
 Post = collections.namedtuple("Post", "path headers body accepted")
@@ -240,4 +241,4 @@ def main():
     unittest.main()
 
 
-__all__ = ["Endpoint", "Held", "MirrorCase", "Post", "free_port", "garbage", "hang_up", "harness", "main", "wait_until"]
+__all__ = ["Endpoint", "Held", "MirrorCase", "Post", "free_port", "garbage", "hang_up", "harness", "main", "wait_until", "wire"]

@@ -6,7 +6,7 @@ import os
 import signal
 import time
 
-from mirror_case import MirrorCase, free_port, garbage, hang_up, main, wait_until
+from mirror_case import MirrorCase, free_port, garbage, hang_up, main, wait_until, wire
 
 
 class FormatTest(MirrorCase):
@@ -58,6 +58,19 @@ class FormatTest(MirrorCase):
         self.pause("after")
         self.wait_settled("webhook")
         self.assertEqual([json.loads(post.body)["kind"] for post in target.accepted()], ["role.resume", "role.pause"])
+
+    def test_tiers(self):
+        target = self.endpoint()
+        self.write(f'[[notify]]\nto = "slack"\nurl = "{target.url()}"\n'
+                   f'[[notify]]\nto = "webhook"\nurl = "{target.url("/ultra")}"\ntiers = ["ultra"]\n{self.pauses}')
+        self.start()
+        with wire.Wire(self.bus.socket) as bus:
+            for kind, tier in (("note.a", "concern"), ("note.b", "ultra"), ("note.c", "none")):
+                bus.call("EVENT", "ADD", kind, "tier", tier, "title", "T", "text", "one\ntwo")
+        self.pause("one")
+        wait_until(lambda: len(target.seen()) == 4, what="all posts")
+        self.assertEqual([json.loads(post.body)["text"] for post in target.accepted()], ["[concern] note.a: T", "[ultra] note.b: T"])
+        self.assertEqual([json.loads(post.body)["kind"] for post in target.accepted("/ultra")], ["note.b", "role.pause"])
 
     def test_beats_with_what_it_has_done(self):
         target = self.endpoint()
