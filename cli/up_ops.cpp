@@ -39,6 +39,12 @@ Json row_document(const std::vector<std::string>& fields) {
   return row;
 }
 
+// What it says of itself, else why it is in its state; its process has a column of its own.
+std::string why_cell(const std::vector<std::string>& fields) {
+  if (fields[7] != "-") return printable(fields[7]);
+  return fields[6] == "-" || fields[6] == "pid " + fields[2] ? "" : printable(fields[6]);
+}
+
 int ask_for(Session* session, const std::string& verb) {
   const Result<std::string> folder = launcher_folder(*session);
   if (!folder) return session->fail(exit_usage, folder.error().text);
@@ -61,7 +67,7 @@ int run_ops_list(Session* session) {
         if (verb != "row" || fields.size() < row_fields) return;
         documents.push_back(row_document(fields));
         rows.push_back({printable(fields[0]), fields[1], fields[2] == "0" ? "" : fields[2], fields[5],
-                        printable(fields[7] == "-" ? (fields[6] == "-" ? "" : fields[6]) : fields[7])});
+                        why_cell(fields)});
       });
   if (!done.ok()) return fail(session, done.error());
   if (session->out.json()) {
