@@ -13,7 +13,7 @@
 //     flight; with 1
 //                                 and a `probe` folder each is followed by a sync of a small file, to compare
 //                                 with
-//     beat -- BEAT …              `ops` of them at once, then `rate` a second for `seconds`
+//     beat -- BEAT …              `rate` a second: `ops` of them, then for `seconds`, with figures
 //     soak                        a mixed load for `seconds`, a line of figures every ten seconds
 // Words are templates (crowd_client.h). Lines of JSON on stdout: processor times are microseconds of the
 // server for one request.

@@ -1,4 +1,5 @@
-// Daemons that beat: `rate` requests a second, evenly over the time and the connections, for `seconds`.
+// Daemons that beat: `rate` requests a second, evenly over the time and the connections, a line of figures
+// every ten of `seconds`.
 // Nobody beats in a burst, so each request costs the server a turn of its own.
 #include <algorithm>
 #include <cstdio>
@@ -16,28 +17,31 @@ class Beats {
   }
 
   void go() {
-    // Everybody is known before the clock runs: `ops` of them.
-    for (uint64_t n = 0; n < plan_.ops; ++n) {
-      send(n);
-      if (sent_ - answered_ >= burst) take_all();
-    }
-    while (answered_ < sent_) take_all();
-    answered_ = sent_ = 0;
-    latencies_ = {};
-    const Processor before = processor_of(plan_.pid);
     const int64_t began = clock_us();
-    const auto until = static_cast<int64_t>(plan_.seconds) * 1'000'000;
-    for (int64_t passed = 0; passed < until; passed = clock_us() - began) {
-      const auto due = static_cast<uint64_t>(passed) * plan_.rate / 1'000'000;
-      while (sent_ < due) send(sent_);
-      take(1);
+    // The first `ops` make everybody known, at the same pace: who beats out of turn is watched more closely.
+    pass(began, [this] { return sent_ < plan_.ops; });
+    for (uint64_t second = 0; second < plan_.seconds; second += window_seconds) {
+      latencies_ = {};
+      answered_ = 0;
+      const Processor before = processor_of(plan_.pid);
+      const int64_t from = clock_us();
+      const auto window_us = static_cast<int64_t>(window_seconds) * 1'000'000;
+      pass(began, [&] { return clock_us() - from < window_us; });
+      tell(before, static_cast<double>(clock_us() - from) / 1e6);
     }
-    while (answered_ < sent_) take(1000);
-    tell(before, static_cast<double>(clock_us() - began) / 1e6);
   }
 
  private:
-  static constexpr uint64_t burst = 256;
+  static constexpr uint64_t window_seconds = 10;
+
+  template <typename Condition>
+  void pass(int64_t began, Condition more) {
+    while (more()) {
+      const auto due = static_cast<uint64_t>(clock_us() - began) * plan_.rate / 1'000'000;
+      while (sent_ < due) send(sent_);
+      take(1);
+    }
+  }
 
   void send(uint64_t n) {
     std::string text;
@@ -46,10 +50,6 @@ class Beats {
     link.sent_at.push_back(clock_us());
     link.send(text);
     ++sent_;
-  }
-
-  void take_all() {
-    while (answered_ < sent_) take(1000);
   }
 
   void take(int wait_ms) {
