@@ -20,9 +20,11 @@ struct Row {
   std::string_view title;  // "%" stands for the subject
 };
 
-constexpr std::array<Row, 15> table = {{
+constexpr std::array<Row, 17> table = {{
     {"daemon.red", "", "daemon:", "daemon", What::concern, "daemon % is red"},
     {"daemon.escalate", "", "daemon:", "daemon", What::ultra, "daemon % stays red"},
+    {"launcher.escalate", "", "daemon:", "daemon", What::ultra, "daemon % was given up by its launcher"},
+    {"launcher.ready", "", "daemon:", "daemon", What::gone, ""},
     {"daemon.yellow", "", "daemon:", "daemon", What::gone, ""},
     {"daemon.green", "", "daemon:", "daemon", What::gone, ""},
     {"daemon.stopping", "", "daemon:", "daemon", What::gone, ""},
