@@ -393,7 +393,7 @@ void Cron::set(const core::op::CronSet& set, const core::Caller& caller, core::O
   if (!spec.zone.empty() && expression->every_ms() != 0) {
     return writer.error(make_error(Code::badarg, "@every has no use of TZ: it counts time, not the clock"));
   }
-  if (set.rules != nullptr) take_rules(*set.rules, desk);
+  if (set.rules != nullptr && !spec.zone.empty()) take_rules(*set.rules, desk);
   if (!spec.zone.empty() && !zones_.contains(spec.zone)) {
     return writer.error(make_error(Code::badarg, "time zone '" + spec.zone + "' is not known"));
   }
