@@ -108,7 +108,17 @@ void read_all_users(ConfigReader& reader, const TomlNode& table, FileConfig& con
   read_users(reader, table, config.bus.users);
 }
 
-constexpr std::array<Section, 10> sections = {{
+// Read and checked, so that a mistake is found now; the bus does not act on them yet.
+void read_classify_ahead(ConfigReader& reader, const TomlNode& array, FileConfig& config) {
+  reader.notice(array.line, "[[classify]]");
+  read_classify(reader, array, config);
+}
+void read_policy_ahead(ConfigReader& reader, const TomlNode& array, FileConfig& config) {
+  reader.notice(array.line, "[[policy]]");
+  read_policy(reader, array, config);
+}
+
+constexpr std::array<Section, 12> sections = {{
     {"bus", "[bus]", read_bus},
     {"role", "[role.research]", read_roles},
     {"system", "[system]", read_system},
@@ -119,10 +129,12 @@ constexpr std::array<Section, 10> sections = {{
     {"notify", "[[notify]]", read_notify, TomlKind::array},
     {"cron", "[cron.nightly]", read_crons},
     {"incidents", "[incidents]", read_incidents},
+    {"classify", "[[classify]]", read_classify_ahead, TomlKind::array},
+    {"policy", "[[policy]]", read_policy_ahead, TomlKind::array},
 }};
 
 // Sections of the file format that this version does not act on.
-constexpr std::array<std::string_view, 2> later_sections = {"monitor", "policy"};
+constexpr std::array<std::string_view, 1> later_sections = {"monitor"};
 
 void read_section(ConfigReader& reader, const TomlNode& node, FileConfig& config) {
   std::vector<std::string_view> known(later_sections.begin(), later_sections.end());

@@ -9,6 +9,7 @@
 
 #include "bus/base/result.h"
 #include "bus/core/config.h"
+#include "bus/ops/ops_config.h"
 #include "runner/daemon_spec.h"
 #include "runner/notify_rules.h"
 #include "runner/run_config.h"
@@ -31,6 +32,7 @@ struct FileConfig {
   std::vector<runner::NotifyChannel> notify;  // [[notify]], in the order of the file
   // What only the mirror must have: environment variables of [[notify]] that are not set, a line each.
   std::string notify_faults;
+  ops::OpsConfig rules;       // [[classify]], [[policy]] and the limits of their actions
   bool has_commands = false;  // a role has a command: there is work for a runner
   bool has_notify = false;    // [[notify]]: there is work for a mirror
   std::string path;

@@ -22,6 +22,12 @@ void read_run(ConfigReader& reader, const TomlNode& table, FileConfig& config); 
 // [[notify]]: an array of tables.
 void read_notify(ConfigReader& reader, const TomlNode& array, FileConfig& config);
 
+// [[classify]] and [[policy]]: arrays of tables, checked as a whole.
+void read_classify(ConfigReader& reader, const TomlNode& array, FileConfig& config);
+void read_policy(ConfigReader& reader, const TomlNode& array, FileConfig& config);
+// limits = { restart_daemon = { max = 3, per = "10m" } } of [monitor]: instead of the shipped caps.
+void read_limits(ConfigReader& reader, const Place& place, const TomlNode& node, FileConfig& config);
+
 // exit = { 3 = "rate_limited" } and patterns = [ { text = "429", class = "rate_limited" } ] of a role.
 void read_exits(ConfigReader& reader, const Place& place, const TomlNode& node, runner::EndingRules& rules);
 void read_patterns(ConfigReader& reader, const Place& place, const TomlNode& node,

@@ -1,6 +1,7 @@
 #include "bus/ops/distiller.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "bus/ops/coding.h"
 #include "bus/ops/entry_fields.h"
@@ -24,7 +25,7 @@ void count_name(std::map<std::string, uint64_t>& names, const std::string& name)
 }
 
 // A closed incident, or an action that was tried: what an entry says of a fingerprint's recovery.
-bool is_closing(const core::EventRecord& event) { return event.kind == "incident.close"; }
+bool is_closing(const core::EventRecord& event) { return event.kind == "incident.closed"; }
 bool is_outcome(const core::EventRecord& event) {
   return event.kind == "policy.outcome" &&
          word_from<Action>(field_of(event, "action"), action_names).has_value();
@@ -35,7 +36,8 @@ bool referred(const PastRow& row, const Keep& keep) {
     const uint64_t fingerprint = core::fingerprint(row.invocation->error_class, row.invocation->error_text);
     return keep.open_fingerprints.contains(fingerprint) || keep.messages.contains(row.message);
   }
-  const auto fingerprint = fingerprint_in(row.event);
+  auto fingerprint = fingerprint_in(row.event);
+  if (!fingerprint) fingerprint = incident_fingerprint(field_of(row.event, "fingerprint"));
   if (fingerprint && keep.open_fingerprints.contains(*fingerprint)) return true;
   return keep.open_incidents.contains(std::string(field_of(row.event, "incident"))) ||
          keep.messages.contains(std::string(field_of(row.event, "id")));
@@ -63,10 +65,10 @@ Totals totals_of(const PastRow& row) {
     return totals;
   }
   totals.events = 1;
-  if (!fingerprint_from(field_of(row.event, "fingerprint"))) return totals;
+  if (!incident_fingerprint(field_of(row.event, "fingerprint"))) return totals;
   if (is_closing(row.event)) {
     totals.recoveries = 1;
-    totals.recovery_ms = positive(number_of(row.event, "ms"));
+    totals.recovery_ms = positive(number_of(row.event, "open_ms"));
   }
   totals.tries = is_outcome(row.event) ? 1 : 0;
   return totals;
@@ -109,12 +111,12 @@ void Insights::add_failure(const PastRow& row) {
 void Insights::add(const PastRow& row) {
   if (row.invocation) return add_failure(row);
   ++kinds_[row.event.kind];
-  const auto fingerprint = fingerprint_from(field_of(row.event, "fingerprint"));
+  const auto fingerprint = incident_fingerprint(field_of(row.event, "fingerprint"));
   if (!fingerprint) return;
   if (is_closing(row.event)) {
     Insight& insight = insights_[*fingerprint];
     ++insight.recoveries;
-    insight.recovery_ms += positive(number_of(row.event, "ms"));
+    insight.recovery_ms += positive(number_of(row.event, "open_ms"));
   } else if (is_outcome(row.event)) {
     const auto action = *word_from<Action>(field_of(row.event, "action"), action_names);
     insights_[*fingerprint].actions[static_cast<uint8_t>(action)].note(

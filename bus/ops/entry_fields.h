@@ -36,6 +36,13 @@ inline std::optional<uint64_t> fingerprint_from(std::string_view text) {
   return value;
 }
 
+// Of an incident, whose fingerprint may be any text ("daemon:slack"); nothing for an empty one.
+inline std::optional<uint64_t> incident_fingerprint(std::string_view text) {
+  if (text.empty()) return std::nullopt;
+  if (const auto plain = fingerprint_from(text)) return plain;
+  return core::fingerprint(core::ErrorClass::unknown, text);
+}
+
 // The one that the entry names; or the one of its class and text; or of the class that its kind says.
 inline std::optional<uint64_t> fingerprint_in(const core::EventRecord& event) {
   if (const auto named = fingerprint_from(field_of(event, "fingerprint"))) return named;

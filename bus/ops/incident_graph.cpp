@@ -120,7 +120,7 @@ void IncidentGraph::failed(uint64_t fingerprint, const core::EventRecord& event)
 }
 
 void IncidentGraph::outcome(const core::EventRecord& event) {
-  const auto fingerprint = fingerprint_from(field_of(event, "fingerprint"));
+  const auto fingerprint = incident_fingerprint(field_of(event, "fingerprint"));
   const auto action = word_from<Action>(field_of(event, "action"), action_names);
   const auto helped = number_of(event, "helped");
   const auto ms = number_of(event, "ms");
@@ -143,12 +143,16 @@ void IncidentGraph::apply(const core::EventRecord& event) {
       count({NodeKind::daemon, daemon}, EdgeKind::depends_on, {NodeKind::dependency, std::move(need)},
             event.at_ms);
     }
-  } else if (event.kind == "incident.open") {
-    const auto fingerprint = fingerprint_from(field_of(event, "fingerprint"));
+  } else if (event.kind == "incident.opened") {
+    const std::string_view text = field_of(event, "fingerprint");
+    const auto fingerprint = incident_fingerprint(text);
     const std::string_view incident = field_of(event, "incident");
     if (!fingerprint || incident.empty()) return;
-    count(fingerprint_node(*fingerprint), EdgeKind::part_of, {NodeKind::incident, std::string(incident)},
-          event.at_ms);
+    if (!known_.contains(*fingerprint)) drop_oldest(known_, known_max, [](const Known& one) { return one.last_ms; });
+    Known& known = known_[*fingerprint];
+    known.last_ms = std::max(known.last_ms, event.at_ms);
+    if (known.example.empty()) known.example = std::string(text.substr(0, example_bytes_max));
+    count(fingerprint_node(*fingerprint), EdgeKind::part_of, {NodeKind::incident, std::string(incident)}, event.at_ms);
   } else if (event.kind == "policy.outcome") {
     outcome(event);
   }

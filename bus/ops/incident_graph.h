@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -85,7 +86,7 @@ class IncidentGraph {
   // An entry of the chronicle. Those that say nothing about it change nothing:
   //   message.retry, .dead, .crash, .lapse   role and daemon failed with a fingerprint
   //   daemon.register, .boot                 what a daemon needs
-  //   incident.open                          fingerprint, incident: part of it
+  //   incident.opened                        fingerprint, incident: part of it
   //   policy.outcome                         fingerprint, action, helped (0/1), ms
   void apply(const core::EventRecord& event);
   // From the configuration: a role needs a dependency.

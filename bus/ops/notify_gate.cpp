@@ -1,6 +1,7 @@
 #include "bus/ops/notify_gate.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "bus/ops/coding.h"
 #include "bus/ops/conditions.h"
@@ -12,6 +13,7 @@ namespace {
 constexpr int64_t minute_ms = 60'000;
 constexpr int64_t day_minutes = 1440;
 constexpr size_t flips_max = 16;
+constexpr uint32_t flap_at_once = 3;  // notices in a row
 
 std::string text_of(const std::string& title, Tier tier, NoticeKind kind, uint64_t suppressed) {
   std::string text = std::string(tier_name(tier)) + " ";
@@ -113,9 +115,9 @@ std::string_view NotifyGate::Step::held_by(Tracked& tracked, bool set) {
     if (!tracked.news() || (!tracked.told && tracked.phase == Phase::closed)) return "unchanged";
     if (tracked.phase == Phase::closed && !settled(tracked)) return "settle";
   }
-  // The flapping itself is news that the interval does not delay: it is what ends the noise.
-  if (!tracked.flapping && tracked.told && now_ms_ - tracked.told_ms < interval_of(tracked))
-    return "interval";
+  // The first flapping is news that the interval does not delay: it is what ends the noise.
+  const bool at_once = tracked.flapping && tracked.notices < flap_at_once;
+  if (!at_once && tracked.told && now_ms_ - tracked.told_ms < interval_of(tracked)) return "interval";
   if (quiet_at(now_ms_)) {
     if (set) tracked.quiet = true;
     return "quiet";

@@ -22,7 +22,10 @@ int64_t NotifyGate::Step::due_of(const Tracked& tracked) const {
     return tracked.told_ms + channel_.remind_every_ms;
   }
   if (tracked.quiet || tracked.storm) return never;
-  if (tracked.flapping) return tracked.flap_told ? tracked.changed_ms + channel_.settle_ms : now_ms_;
+  if (tracked.flapping) {
+    const int64_t settles = tracked.changed_ms + channel_.settle_ms;
+    return tracked.flap_told ? settles : std::min(settles, tracked.told_ms + interval_of(tracked));
+  }
   if (!tracked.told && tracked.phase == Phase::closed) return tracked.changed_ms;
   if (tracked.news()) {
     const int64_t settled_at = tracked.phase == Phase::closed ? tracked.changed_ms + channel_.settle_ms : 0;
@@ -38,9 +41,11 @@ bool NotifyGate::Step::tick_one(Tracked& tracked) {
     send(tracked, NoticeKind::reminder, true);
     return true;
   }
-  if (tracked.flapping && tracked.flap_told) {
+  if (tracked.flapping && settled(tracked)) {
+    const bool heard = tracked.flap_told;
     tracked.flapping = tracked.flap_told = false;
     tracked.flips.clear();
+    if (!heard) return tick_one(tracked);  // it is what it was before it flapped
     // Quiet or stormy: it is told with the others, as the state that it is in now.
     if (quiet_at(now_ms_)) {
       tracked.quiet = true;

@@ -7,11 +7,13 @@
 #include <optional>
 #include <string_view>
 
+#include "bus/core/config.h"
+
 namespace pawl::ops {
 
 // Of an incident: look at it today; a human now.
-enum class Tier : uint8_t { concern, ultra };
-constexpr std::array<std::string_view, 2> tier_names = {"concern", "ultra"};
+using core::Tier;
+using core::tier_names;
 
 // Of a daemon.
 enum class Colour : uint8_t { green, yellow, red };

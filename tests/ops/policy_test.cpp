@@ -188,7 +188,7 @@ TEST_CASE("policy: measured success moves an action forward, noise does not") {
        {open_breaker, restart_daemon, restart_chain, notify, pause_role, escalate}},
       {"the first is good: 3 of 3 elsewhere does not outweigh it",
        {{restart_daemon, measured(14, 20)}, {open_breaker, measured(3, 3)}},
-       given},
+       {restart_daemon, open_breaker, restart_chain, notify, pause_role, escalate}},
       {"as good, but in a tenth of the time",
        {{restart_daemon, measured(15, 20, 600'000)}, {restart_chain, measured(15, 20, 60'000)}},
        {restart_chain, restart_daemon, open_breaker, notify, pause_role, escalate}},

@@ -1,0 +1,26 @@
+// What pawl.toml says to the classifier and the policy.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <vector>
+
+#include "bus/ops/classifier.h"
+#include "bus/ops/policy.h"
+
+namespace pawl::ops {
+
+struct OpsConfig {
+  std::vector<ClassifyRule> classify;                 // before the shipped ones; checked
+  std::vector<PolicyRule> policy;                     // likewise
+  std::array<std::optional<Cap>, action_count> caps;  // instead of the shipped ones
+
+  Classifier classifier() const { return Classifier(classify); }
+  PolicyTable policy_table() const {
+    PolicyTable table(policy);
+    for (size_t i = 0; i < action_count; ++i) table.caps[i] = caps[i].value_or(table.caps[i]);
+    return table;
+  }
+};
+
+}  // namespace pawl::ops
