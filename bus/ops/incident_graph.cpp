@@ -148,11 +148,13 @@ void IncidentGraph::apply(const core::EventRecord& event) {
     const auto fingerprint = incident_fingerprint(text);
     const std::string_view incident = field_of(event, "incident");
     if (!fingerprint || incident.empty()) return;
-    if (!known_.contains(*fingerprint)) drop_oldest(known_, known_max, [](const Known& one) { return one.last_ms; });
+    if (!known_.contains(*fingerprint))
+      drop_oldest(known_, known_max, [](const Known& one) { return one.last_ms; });
     Known& known = known_[*fingerprint];
     known.last_ms = std::max(known.last_ms, event.at_ms);
     if (known.example.empty()) known.example = std::string(text.substr(0, example_bytes_max));
-    count(fingerprint_node(*fingerprint), EdgeKind::part_of, {NodeKind::incident, std::string(incident)}, event.at_ms);
+    count(fingerprint_node(*fingerprint), EdgeKind::part_of, {NodeKind::incident, std::string(incident)},
+          event.at_ms);
   } else if (event.kind == "policy.outcome") {
     outcome(event);
   }
