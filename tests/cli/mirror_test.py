@@ -68,9 +68,14 @@ class FormatTest(MirrorCase):
             for kind, tier in (("note.a", "concern"), ("note.b", "ultra"), ("note.c", "none")):
                 bus.call("EVENT", "ADD", kind, "tier", tier, "title", "T", "text", "one\ntwo")
         self.pause("one")
-        wait_until(lambda: len(target.seen()) == 4, what="all posts")
-        self.assertEqual([json.loads(post.body)["text"] for post in target.accepted()], ["[concern] note.a: T", "[ultra] note.b: T"])
-        self.assertEqual([json.loads(post.body)["kind"] for post in target.accepted("/ultra")], ["note.b", "role.pause"])
+        self.wait_settled("webhook")
+
+        def noted():  # what the bus itself makes of such notes has a tier too
+            return [text for text in (json.loads(post.body)["text"] for post in target.accepted()) if "note." in text]
+        wait_until(lambda: len(noted()) > 1, what="both notes")
+        self.assertEqual(noted(), ["[concern] note.a: T", "[ultra] note.b: T"])
+        kinds = [json.loads(post.body)["kind"] for post in target.accepted("/ultra")]
+        self.assertEqual([kind for kind in kinds if not kind.startswith("incident.")], ["note.b", "role.pause"])
 
     def test_beats_with_what_it_has_done(self):
         target = self.endpoint()
