@@ -91,6 +91,7 @@ void CircuitBreaker::open(core::Desk& desk) {
   });
   read_config(desk);
   find_next();
+  set_idle(quiet());
 }
 
 void CircuitBreaker::restored(const core::RoleFacts& /*role*/, const core::Reservation& reserved,
@@ -297,6 +298,7 @@ void CircuitBreaker::trip(Named named, const core::Ending& ending, bool give_bac
                    format_duration(config.outage_window_ms) + ", the last with " + quote(ending);
   step(circuit, CircuitEvent::trip, now_ms, config);
   circuits_[named.kind].insert_or_assign(std::string(named.name), std::move(circuit));
+  set_idle(false);
   store(named, CircuitState::closed,
         {{"message", encode_id(ending.message)},
          {"delivery", std::to_string(ending.delivery)},

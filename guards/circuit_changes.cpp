@@ -19,6 +19,7 @@ bool CircuitBreaker::open_dependency(std::string_view dependency, std::string_vi
   if (!step(circuit, CircuitEvent::trip, desk.clocks().bus_ms, desk.config().guards)) return false;
   circuit.reason = std::string(reason);
   circuits_[of_dependency].insert_or_assign(*known, std::move(circuit));
+  set_idle(false);
   windows_[of_dependency].erase(*known);
   store(named, before, {{"unspent", "0"}}, desk);
   return true;
@@ -37,6 +38,7 @@ void CircuitBreaker::store(Named named, CircuitState before, core::Headers about
       desk.chronicle("breaker.close", std::move(fields));
       wake(named, desk);
       circuits_[named.kind].erase(at);
+      set_idle(quiet());
       if (named.kind == of_dependency) settle_limp("circuit " + text + " is closed", desk);
       return;
     case CircuitState::open:
@@ -130,6 +132,7 @@ void CircuitBreaker::tidy(core::Desk& desk) {
     wake(named, desk);
     circuits_[named.kind].erase(std::string(named.name));
   }
+  set_idle(quiet());
   settle_limp("the role, or what it needs, is another one", desk);
 }
 

@@ -7,6 +7,10 @@
 
 namespace pawl::guards {
 
+void Concurrency::configured(core::Desk& desk) {
+  set_idle(!any_role(desk.config(), [](const core::RoleConfig& role) { return role.concurrency != 0; }));
+}
+
 Answer Concurrency::admit_claim(const core::Candidate& candidate, const core::Desk& /*desk*/) const {
   const uint64_t cap = candidate.role.config->concurrency;
   if (cap == 0) return allow();

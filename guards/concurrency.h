@@ -12,6 +12,8 @@ class Concurrency final : public Guard {
   FailureDirection failure_direction() const override { return FailureDirection::open; }
   uint8_t asks() const override { return asks_claims; }
   uint8_t hears() const override { return hears_nothing; }
+  void open(core::Desk& desk) override { configured(desk); }
+  void configured(core::Desk& desk) override;
   // Emptiness, not an error. The core asks again whenever a claim of the role ends.
   Answer admit_claim(const core::Candidate& candidate, const core::Desk& desk) const override;
 };

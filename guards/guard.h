@@ -1,6 +1,7 @@
 // A guard sees what happens before it happens, and may refuse it.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -94,7 +95,26 @@ class Guard {
                         core::Fields& /*fields*/) const {}
   // What it knows of the fleet, for the ops layer; the chain tells of counters and modes itself.
   virtual void report(core::FactsSink& /*sink*/, const core::Desk& /*desk*/) const {}
+
+  // True: nothing is configured and nothing has happened that a claim could run into. Then admit_daemon() and
+  // admit_claim() would allow, taken() and ended() of what is done would do nothing, and the chain calls none
+  // of them. All else comes.
+  bool idle() const { return idle_; }
+
+ protected:
+  // The guard keeps it right: with open() and configured(), and with whatever else changes it.
+  void set_idle(bool idle) { idle_ = idle; }
+
+ private:
+  bool idle_ = false;
 };
+
+// Whether it holds for a role of pawl.toml, or for those that are not in it.
+template <typename Test>
+bool any_role(const core::BusConfig& config, const Test& test) {
+  return test(config.defaults) || std::any_of(config.roles.begin(), config.roles.end(),
+                                              [&](const auto& entry) { return test(entry.second); });
+}
 
 // A refusal; the chain adds the guard's name.
 inline core::Verdict refuse(Code code, core::Scope scope, std::string reason) {

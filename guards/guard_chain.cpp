@@ -76,10 +76,11 @@ void GuardChain::failed(const Link& link) const {
 // Most questions are allowed by everybody: what that costs is all that a message pays for its guards.
 template <typename Question>
 Answer GuardChain::ask(const std::vector<const Link*>& links, const Question& question) const {
-  for (size_t at = 0;; ++at) {
+  const auto end = links.end();
+  for (auto at = links.begin();; ++at) {
     try {
-      for (; at < links.size(); ++at) {
-        const Link& link = *links[at];
+      for (; at != end; ++at) {
+        const Link& link = **at;
         if (link.mode == core::GuardMode::off) continue;
         ++link.counters.evaluated;
         const Answer answer = question(*link.guard);
@@ -90,10 +91,10 @@ Answer GuardChain::ask(const std::vector<const Link*>& links, const Question& qu
       }
       return {};
     } catch (...) {
-      failed(*links[at]);
-      core::Verdict verdict = failed_guard(*links[at]->guard);
+      failed(**at);
+      core::Verdict verdict = failed_guard(*(*at)->guard);
       if (verdict.allowed) continue;
-      Answer refusal = counted(*links[at], std::move(verdict));
+      Answer refusal = counted(**at, std::move(verdict));
       if (!refusal.allowed()) return refusal;
     }
   }
@@ -133,11 +134,13 @@ Answer GuardChain::admit(const core::Operation& operation, const core::Caller& c
 }
 
 Answer GuardChain::admit_daemon(std::string_view daemon, const core::Desk& desk) const {
-  return ask(of_daemons_, [&](const Guard& guard) { return guard.admit_daemon(daemon, desk); });
+  return ask(of_daemons_,
+             [&](const Guard& guard) { return guard.idle() ? allow() : guard.admit_daemon(daemon, desk); });
 }
 
 Answer GuardChain::admit_claim(const core::Candidate& candidate, const core::Desk& desk) const {
-  return ask(of_claims_, [&](const Guard& guard) { return guard.admit_claim(candidate, desk); });
+  return ask(of_claims_,
+             [&](const Guard& guard) { return guard.idle() ? allow() : guard.admit_claim(candidate, desk); });
 }
 
 std::vector<core::Verdict> GuardChain::explain(const core::Candidate& candidate,
@@ -230,7 +233,7 @@ core::Reservation GuardChain::taken(const core::Candidate& candidate, core::Desk
   for (Link* link : told_claims_) {
     const bool limps = !reserved.limp.empty();
     try {
-      link->guard->taken(candidate, reserved, desk);
+      if (!link->guard->idle()) link->guard->taken(candidate, reserved, desk);
     } catch (...) {
       failed(*link);
     }
@@ -249,7 +252,10 @@ void GuardChain::used(const core::Usage& usage, core::Desk& desk) {
 }
 
 void GuardChain::ended(const core::Ending& ending, const core::Ruling& ruling, core::Desk& desk) {
-  tell(told_ends_, [&](Guard& guard) { guard.ended(ending, ruling, desk); });
+  const bool done = ending.outcome == core::Outcome::done;
+  tell(told_ends_, [&](Guard& guard) {
+    if (!done || !guard.idle()) guard.ended(ending, ruling, desk);
+  });
 }
 
 void GuardChain::tick(core::Desk& desk) {

@@ -33,6 +33,7 @@ class GuardChain final : public core::Gate {
   // The refusal of a transaction names the item that it is about: "at=N", from 0.
   Answer admit(const core::Operation& operation, const core::Caller& caller,
                const core::Desk& desk) const override;
+  // Both pass idle guards by, which count as evaluated all the same.
   Answer admit_daemon(std::string_view daemon, const core::Desk& desk) const override;
   Answer admit_claim(const core::Candidate& candidate, const core::Desk& desk) const override;
   core::Reservation taken(const core::Candidate& candidate, core::Desk& desk) override;

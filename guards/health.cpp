@@ -62,6 +62,7 @@ void Health::open(core::Desk& desk) {
     if (serving.well == 0) unserved_.insert(role);
   }
   touched_.clear();
+  set_idle(red_.empty());
 }
 
 Answer Health::admit_daemon(std::string_view daemon, const core::Desk& /*desk*/) const {
@@ -183,9 +184,11 @@ void Health::look(const std::string& name, DaemonHealth& daemon, core::Desk& des
     daemon.red_ms = now.bus_ms;
     daemon.escalated = false;
     red_.insert(name);
+    set_idle(false);
     breaker_.open_dependency(name, "daemon " + name + " is red: " + daemon.reason, desk);
   } else if (before == Colour::red) {
     red_.erase(name);
+    set_idle(red_.empty());
     desk.wake("");
   }
   save(name, daemon, desk);
@@ -373,6 +376,7 @@ void Health::forget(std::string_view name, const core::Caller& caller, core::Des
     look_of_.erase(look);
   }
   const bool was_red = red_.erase(found->first) != 0;
+  set_idle(red_.empty());
   desk.erase(row_of(name));
   desk.chronicle("daemon.forget", {{"daemon", found->first}, {"by", std::string(caller.name)}});
   daemons_.erase(found);

@@ -141,10 +141,7 @@ Answer admit_load(const Load& load, const core::Desk& desk) {
 
 }  // namespace
 
-void LoadShed::look(const core::Desk& desk) {
-  capped_ = has_cap(desk.config().defaults);
-  for (const auto& [name, role] : desk.config().roles) capped_ = capped_ || has_cap(role);
-}
+void LoadShed::look(const core::Desk& desk) { capped_ = any_role(desk.config(), has_cap); }
 
 Answer LoadShed::admit(const core::Operation& operation, const core::Caller& /*caller*/,
                        const core::Desk& desk) const {

@@ -110,7 +110,7 @@ Account& QuotaBreaker::account(std::string_view name) {
   const auto found = accounts_.find(name);
   if (found != accounts_.end()) return *found->second;
   by_number_.clear();
-  idle_ = false;
+  set_idle(false);
   return *accounts_.emplace(name, std::make_unique<Account>()).first->second;
 }
 
@@ -131,7 +131,7 @@ void QuotaBreaker::changed(Account& account, std::string_view name) {
   changed_.emplace(name);
 }
 
-void QuotaBreaker::count() { idle_ = accounts_.empty() && fleet_.vacant(); }
+void QuotaBreaker::count() { set_idle(accounts_.empty() && fleet_.vacant()); }
 
 void QuotaBreaker::sealing(core::Desk& desk) {
   const int64_t wall_ms = desk.clocks().wall_ms;
@@ -198,7 +198,7 @@ void QuotaBreaker::look(const Account& account, const core::Candidate& candidate
 }
 
 Answer QuotaBreaker::admit_claim(const core::Candidate& candidate, const core::Desk& /*desk*/) const {
-  if (idle_) return allow();
+  if (idle()) return allow();
   const Account* own = find(candidate.role);
   // A full cap refuses whatever the estimate.
   std::array<uint64_t, quota_kinds> needs{1, 1, 1};
@@ -245,7 +245,7 @@ void QuotaBreaker::release(QuotaKind what, Account* own, const core::RoleFacts& 
 }
 
 void QuotaBreaker::taken(const core::Candidate& candidate, core::Reservation& reserved, core::Desk& desk) {
-  if (idle_) return;
+  if (idle()) return;
   Account* own = find(candidate.role);
   if (!PAWL_FAULT(quota_calls_uncounted)) charge(QuotaKind::calls, own, candidate.role, 1, desk);
   for (const QuotaKind what : reserved_kinds) {
@@ -261,7 +261,7 @@ void QuotaBreaker::taken(const core::Candidate& candidate, core::Reservation& re
 }
 
 void QuotaBreaker::used(const core::Usage& usage, core::Desk& desk) {
-  if (idle_) return;
+  if (idle()) return;
   Account* own = find(usage.role);
   for (const QuotaKind what : reserved_kinds) {
     const bool tokens = what == QuotaKind::tokens;
@@ -281,7 +281,7 @@ void QuotaBreaker::used(const core::Usage& usage, core::Desk& desk) {
 }
 
 void QuotaBreaker::ended(const core::Ending& ending, const core::Ruling& /*ruling*/, core::Desk& desk) {
-  if (idle_) return;
+  if (idle()) return;
   Account* own = find(ending.role);
   for (const QuotaKind what : reserved_kinds) {
     const uint64_t total = what == QuotaKind::tokens ? ending.tokens : ending.cost;

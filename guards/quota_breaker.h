@@ -58,7 +58,7 @@ class QuotaBreaker final : public Guard {
   Account& account_of(const core::RoleFacts& role);
   Account* named(std::string_view name);  // a role's or, for "*", the fleet's
   void changed(Account& account, std::string_view name);
-  void count();  // idle_
+  void count();  // whether there is any, for idle()
   void charge(core::QuotaKind what, Account* own, const core::RoleFacts& role, uint64_t amount,
               core::Desk& desk);
   void release(core::QuotaKind what, Account* own, const core::RoleFacts& role, uint64_t amount);
@@ -79,7 +79,6 @@ class QuotaBreaker final : public Guard {
 
   std::map<std::string, std::unique_ptr<Account>, std::less<>> accounts_;
   Account fleet_;
-  bool idle_ = true;  // there are no accounts, and nothing is under the fleet's
   mutable std::unordered_map<uint32_t, Account*> by_number_;  // of role; null: it has none
   std::set<std::string, std::less<>> changed_;                // accounts whose rows are to be put
   // Bus time.

@@ -130,7 +130,7 @@ void QuotaBreaker::set(const core::op::QuotaSet& set, const core::Caller& caller
   Account& changing = fleet ? fleet_ : account(set.role);
   const core::QuotaConfig quota{set.what, set.cap, set.per_ms, set.estimate};
   changing.set(quota, desk.clocks().wall_ms);
-  idle_ = false;
+  set_idle(false);
   changed(changing, set.role);
   desk.chronicle("quota.set", fields_of(set.role, quota, caller));
   warn(changing, set.role, desk);
@@ -227,7 +227,7 @@ void QuotaBreaker::report(core::FactsSink& sink, const core::Desk& desk) const {
 }
 
 void QuotaBreaker::describe(const core::RoleFacts& role, const core::Desk& desk, core::Fields& fields) const {
-  if (idle_) return;
+  if (idle()) return;
   const Account* own = find(role);
   if (own == nullptr || !own->has_caps()) return;
   const Account account = committed_account(role.name, desk);

@@ -73,6 +73,7 @@ void Rate::open(core::Desk& desk) {
 }
 
 void Rate::configured(core::Desk& desk) {
+  set_idle(!any_role(desk.config(), [](const core::RoleConfig& role) { return role.rate.count != 0; }));
   const int64_t bus_ms = desk.clocks().bus_ms;
   for (auto at = buckets_.begin(); at != buckets_.end();) {
     Bucket& bucket = at->second;

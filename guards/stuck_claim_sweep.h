@@ -13,6 +13,8 @@ namespace pawl::guards {
 // Memory only. A storm is one chronicle entry a role and minute.
 class StuckClaimSweep final : public Guard {
  public:
+  // What is done says nothing to it.
+  StuckClaimSweep() { set_idle(true); }
   std::string_view name() const override { return "sweep"; }
   FailureDirection failure_direction() const override { return FailureDirection::open; }
   uint8_t asks() const override { return 0; }

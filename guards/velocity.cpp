@@ -65,6 +65,7 @@ void Velocity::open(core::Desk& desk) {
     return true;
   });
   for (const std::string& key : gone) desk.erase(key);
+  set_idle(tripped_ == 0);
 }
 
 Answer Velocity::admit_claim(const core::Candidate& candidate, const core::Desk& /*desk*/) const {
@@ -102,6 +103,7 @@ void Velocity::tick(core::Desk& desk) {
   minute_ = bus_ms / minute_ms;
   look(desk);
   if (next_minute) forget_dropped(desk);
+  set_idle(tripped_ == 0);
 }
 
 void Velocity::look(core::Desk& desk) {

@@ -318,6 +318,63 @@ TEST_CASE("chain: refusals are chronicled as the first one, then one summary a m
   CHECK(desk.count("guard.refuse") == 2);
 }
 
+// Refuses everything whenever it is asked.
+class Idler final : public Guard {
+ public:
+  explicit Idler(bool is_idle, std::string* log) : log_(log) { set_idle(is_idle); }
+  std::string_view name() const override { return "idler"; }
+  FailureDirection failure_direction() const override { return FailureDirection::closed; }
+  uint8_t asks() const override { return asks_operations | asks_claims | asks_failures | asks_daemons; }
+  Answer admit(const core::Operation& /*operation*/, const core::Caller& /*caller*/,
+               const core::Desk& /*desk*/) const override {
+    return refuse(Code::busy, core::Scope::fleet, "always");
+  }
+  Answer admit_daemon(std::string_view /*daemon*/, const core::Desk& /*desk*/) const override {
+    return refuse(Code::busy, core::Scope::fleet, "always");
+  }
+  Answer admit_claim(const core::Candidate& /*candidate*/, const core::Desk& /*desk*/) const override {
+    return refuse(Code::busy, core::Scope::fleet, "always");
+  }
+  core::Ruling judge(const core::Ending& /*ending*/, const core::Desk& /*desk*/) const override {
+    return {false, false, "always"};
+  }
+  void taken(const core::Candidate& /*candidate*/, core::Reservation& /*reserved*/,
+             core::Desk& /*desk*/) override {
+    *log_ += "taken ";
+  }
+  void used(const core::Usage& /*usage*/, core::Desk& /*desk*/) override { *log_ += "used "; }
+  void ended(const core::Ending& ending, const core::Ruling& /*ruling*/, core::Desk& /*desk*/) override {
+    *log_ += std::string(core::outcome_names[static_cast<size_t>(ending.outcome)]) + " ";
+  }
+  void tick(core::Desk& /*desk*/) override { *log_ += "tick "; }
+
+ private:
+  std::string* log_;
+};
+
+TEST_CASE("chain: an idle guard is passed by where a claim comes and is done, and nowhere else") {
+  const bool idle = GENERATE(false, true);
+  FakeDesk desk;
+  std::string log;
+  std::vector<std::unique_ptr<Guard>> one;
+  one.push_back(std::make_unique<Idler>(idle, &log));
+  GuardChain guards(std::move(one));
+  const Asked asked(desk);
+  CHECK(guards.admit_claim(asked.candidate, desk).allowed() == idle);
+  CHECK(guards.admit_daemon("d1", desk).allowed() == idle);
+  CHECK_FALSE(guards.admit(push("x"), anyone, desk).allowed());
+  const core::Reservation nothing = guards.taken(asked.candidate, desk);
+  core::Ending ending{asked.facts, {}, 1,     "d1",   core::Outcome::done, core::ErrorClass::unknown,
+                      "",          0,  false, nothing};
+  guards.ended(ending, {}, desk);
+  ending.outcome = core::Outcome::failed;
+  CHECK_FALSE(guards.judge(ending, desk).spend);
+  guards.ended(ending, {}, desk);
+  guards.used(core::Usage{asked.facts, nothing}, desk);
+  guards.tick(desk);
+  CHECK(log == (idle ? "failed used tick " : "taken done failed used tick "));
+}
+
 TEST_CASE("freeze: what each scope stops") {
   namespace op = core::op;
   using core::FreezeScope;

@@ -1,0 +1,64 @@
+// The guard "health" on a desk without a bus: when its rows are written.
+#include "guards/health.h"
+
+#include <catch2/catch.hpp>
+#include <string>
+
+#include "tests/guards/fake_desk.h"
+#include "tests/support/reply_tree.h"
+
+namespace pawl::guards {
+namespace {
+
+struct Rig {
+  Rig() {
+    breaker.open(desk);
+    health.open(desk);
+  }
+  void beat() {
+    core::op::Beat beat;
+    beat.daemon = "d";
+    beat.boot = "b1";
+    beat.interval_ms = 1000;
+    test::TreeWriter writer;
+    CHECK(health.command(beat, core::Caller(1), desk, writer));
+  }
+  std::string row() { return desk.rows["health/d"]; }
+
+  FakeDesk desk;
+  CircuitBreaker breaker;
+  Health health{breaker};
+};
+
+TEST_CASE("health: what it learns is written every five minutes, not with every beat") {
+  Rig rig;
+  rig.beat();
+  const std::string first = rig.row();
+  CHECK_FALSE(first.empty());
+  for (int second = 1; second < 300; ++second) {
+    rig.desk.pass(1000);
+    rig.beat();
+    REQUIRE(rig.row() == first);
+  }
+  rig.desk.pass(1000);
+  rig.beat();
+  CHECK(rig.row() != first);
+}
+
+TEST_CASE("health: idle while nobody is red") {
+  Rig rig;
+  CHECK(rig.health.idle());
+  rig.beat();
+  CHECK(rig.health.idle());
+  rig.desk.pass(3001);
+  rig.health.tick(rig.desk);
+  CHECK_FALSE(rig.health.idle());
+  CHECK_FALSE(rig.health.admit_daemon("d@b1", rig.desk).allowed());
+  rig.health.open(rig.desk);
+  CHECK_FALSE(rig.health.idle());
+  rig.beat();
+  CHECK(rig.health.idle());
+}
+
+}  // namespace
+}  // namespace pawl::guards
