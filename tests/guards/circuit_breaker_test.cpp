@@ -288,6 +288,36 @@ TEST_CASE("breaker: opened from outside") {
   CHECK(kit.state("smtp") == "closed");
 }
 
+TEST_CASE("breaker: what failed before somebody else opened the circuit opens it no second time") {
+  BreakerKit kit;
+  const auto blame = [&](uint64_t message) {
+    return kit.fail("mail", message, ErrorClass::dependency_down, "smtp: refused");
+  };
+  CHECK(blame(1).spend);
+  CHECK(blame(2).spend);
+  CHECK(kit.breaker.open_dependency("smtp", "red", kit.desk));
+  kit.pass(1000);
+  kit.end(*kit.claim("mail", 3), End{});
+  REQUIRE(kit.state("needs:smtp") == "closed");
+  CHECK(blame(4).spend);
+  CHECK(kit.state("needs:smtp") == "closed");
+}
+
+// The third message comes in a minute in which most go well; its second failure tips the scales.
+TEST_CASE("breaker: the message at hand is ruled on, and not given an earlier attempt back") {
+  BreakerKit kit;
+  kit.desk.bus.guards.outage_percent = 50;
+  kit.fail("plain", 1);
+  kit.desk.make("plain").counts.done += 4;
+  kit.fail("plain", 2);
+  kit.fail("plain", 3);
+  REQUIRE(kit.state("role:plain") == "closed");
+  CHECK_FALSE(kit.fail("plain", 1).spend);
+  REQUIRE(kit.state("role:plain") == "open");
+  REQUIRE(kit.desk.unspent.size() == 2);
+  for (const auto& [message, delivery] : kit.desk.unspent) CHECK(message.sequence != 1);
+}
+
 TEST_CASE("breaker: what is not configured any more is let go") {
   BreakerKit kit;
   kit.breaker.open_dependency("smtp", "red", kit.desk);

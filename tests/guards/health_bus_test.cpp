@@ -121,6 +121,29 @@ TEST_CASE("health on a bus: red for long is told to a human, once") {
   )") == "");
 }
 
+TEST_CASE("health on a bus: nor does a hang of the bus keep that from being told") {
+  CHECK(guarded(R"(
+    beat w1 boot=b1 interval=1000            | colour=green
+    +3001ms
+    daemon w1                                | colour=red
+    jump 301s
+    daemon w1                                | colour=red
+    events 0 kind=daemon                     | daemon.register daemon.red daemon.escalate
+  )") == "");
+}
+
+TEST_CASE("health on a bus: a red daemon that is forgotten is held no more") {
+  CHECK(guarded(R"(
+    beat w1 boot=b1 interval=1000            | colour=green
+    +3001ms
+    claim w1@b1 r wait=60000 as=c1           | parked
+    push r x                                 | m1
+    silent c1
+    forget w1                                | OK
+    reply c1                                 | m1
+  )") == "");
+}
+
 TEST_CASE("health on a bus: a long hang of the bus makes nobody red") {
   CHECK(guarded(R"(
     hold

@@ -221,6 +221,18 @@ TEST_CASE("quota: of two caps that refuse the later one counts") {
   CHECK_FALSE(rig.ask("research").retry_at_ms);
 }
 
+TEST_CASE("quota: an estimate as large as its cap fits an empty window") {
+  QuotaRig rig;
+  rig.desk.time.wall_ms = 600'000;
+  rig.configure("research", {tokens(100, 100, 60'000)});
+  REQUIRE(rig.work("research", 1));
+  const core::Verdict verdict = rig.ask("research");
+  CHECK(verdict.retry_at_ms == 661'000);
+  CHECK(verdict.reason.find("as the window slides") != std::string::npos);
+  rig.desk.time.wall_ms = 661'000;
+  CHECK(rig.take("research"));
+}
+
 TEST_CASE("quota: an estimate above the cap never fits, and the refusal says so") {
   QuotaRig rig({tokens(1000, 500), tokens(100, std::nullopt, day_ms)});
   const core::Verdict verdict = rig.ask("research");

@@ -68,6 +68,7 @@ TEST_CASE("quota: what QUOTA SET refuses") {
       {"above the day's cap of the file", "research", Kind::tokens, 5000, 1001, Code::badarg},
       {"as high as the day's cap of the file", "research", Kind::tokens, 5000, 1000, std::nullopt},
       {"below the day's estimate of the file", "research", Kind::tokens, 9, std::nullopt, Code::badarg},
+      {"as low as the day's estimate of the file", "research", Kind::tokens, 10, std::nullopt, std::nullopt},
       {"another kind", "research", Kind::cost, 9, 9, std::nullopt},
       {"calls with an estimate", "research", Kind::calls, 9, 1, Code::badarg},
       {"a cap of nothing", "research", Kind::calls, 0, std::nullopt, Code::badarg},
@@ -94,6 +95,14 @@ TEST_CASE("quota: what QUOTA SET refuses") {
     rig.desk.bus.strict_roles = false;
     CHECK(rig.set("reserch", row.kind, row.cap, hour_ms).text == "OK");
   }
+}
+
+TEST_CASE("quota: a cap that was removed refuses no new one, though what was used under it is remembered") {
+  QuotaRig rig({tokens(1000, 10, day_ms)});
+  REQUIRE(rig.work("research", 5));
+  rig.configure("research", {});
+  CHECK(rig.set("research", Kind::tokens, 9, hour_ms).text == "OK");
+  CHECK(rig.shown("research", "used") == 5);
 }
 
 TEST_CASE("quota: QUOTA GET and ROLE") {

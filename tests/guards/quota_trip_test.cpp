@@ -43,6 +43,35 @@ TEST_CASE("quota: 80 per cent warns once per crossing") {
   CHECK(warned() == 2);
 }
 
+TEST_CASE("quota: a load that stays right at the mark is warned of once") {
+  QuotaRig rig({tokens(100, 10)});
+  REQUIRE(rig.work("research", 80));
+  REQUIRE(rig.desk.count("quota.warn") == 1);
+  for (int i = 0; i < 200; ++i) {
+    rig.desk.pass(1000);
+    rig.guard->tick(rig.desk);
+  }
+  REQUIRE(rig.work("research", 0));
+  CHECK(rig.desk.count("quota.warn") == 1);
+}
+
+TEST_CASE("quota: a cap re-arms when what it refused fits to the last token") {
+  QuotaRig rig;
+  rig.desk.time.wall_ms = 600'000;
+  rig.configure("research", {tokens(100, 40, 60'000)});
+  REQUIRE(rig.work("research", 40));
+  rig.desk.pass(5000);
+  REQUIRE(rig.work("research", 60));
+  CHECK_FALSE(rig.take("research"));
+  rig.guard->tick(rig.desk);
+  REQUIRE(rig.desk.count("quota.trip") == 1);
+  // The first 40 slide out.
+  rig.desk.pass(56'000);
+  rig.guard->tick(rig.desk);
+  CHECK(rig.desk.count("quota.rearm") == 1);
+  CHECK(rig.take("research"));
+}
+
 TEST_CASE("quota: the first refusal trips, and it re-arms as the window slides") {
   QuotaRig rig({tokens(100, 10)});
   REQUIRE(rig.work("research", 100));
@@ -142,6 +171,15 @@ TEST_CASE("quota: room under the fleet's cap wakes whom it refused, in bounds") 
   rig.guard->tick(rig.desk);
   CHECK(rig.desk.woken == std::vector<std::string>{"c", "d", "d"});
   CHECK(rig.take("d"));
+}
+
+TEST_CASE("quota: a role that its own cap refused is woken by its own claims' ends, not by the guard") {
+  QuotaRig rig({tokens(100, 100)}, {tokens(1000)});
+  Claim claim = *rig.take("research");
+  CHECK_FALSE(rig.take("research"));
+  rig.desk.pass(1000);
+  rig.end(claim);
+  CHECK(rig.desk.woken.empty());
 }
 
 TEST_CASE("quota: a lapse makes no room, so it wakes nobody") {

@@ -64,6 +64,20 @@ TEST_CASE("rate: a full bucket, then a token at a time") {
   CHECK(rig.take_all() == 10);
 }
 
+// A third of a second is no whole number of milliseconds: the time that is told is the next one.
+TEST_CASE("rate: at the time that a refusal names there is a token") {
+  Rig rig({3, 1000});
+  CHECK(rig.take_all() == 3);
+  for (int i = 0; i < 10; ++i) {
+    const core::Verdict verdict = rig.ask();
+    REQUIRE(verdict.retry_at_ms);
+    rig.desk.pass(*verdict.retry_at_ms - rig.desk.time.wall_ms - 1);
+    CHECK_FALSE(rig.take());
+    rig.desk.pass(1);
+    CHECK(rig.take_all() == 1);
+  }
+}
+
 TEST_CASE("rate: bus time, not wall time") {
   Rig rig({1, 1000});
   CHECK(rig.take());

@@ -10,12 +10,13 @@ namespace {
 
 struct Swept {
   Swept() { desk.bus.guards.lapse_storm = 3; }
-  void end(const std::string& role, core::Outcome outcome, std::string_view daemon = "d@1") {
+  void end(const std::string& role, core::Outcome outcome, std::string_view daemon = "d@1",
+           core::ErrorClass error_class = core::ErrorClass::lease_expired) {
     const core::RoleFacts facts = FakeDesk::facts(desk.make(role));
     const core::Reservation reserved;
     core::Ending ending{.role = facts, .message = {}, .daemon = daemon, .reserved = reserved};
     ending.outcome = outcome;
-    if (outcome == core::Outcome::lapsed) ending.error_class = core::ErrorClass::lease_expired;
+    if (outcome == core::Outcome::lapsed) ending.error_class = error_class;
     guard.ended(ending, {}, desk);
   }
   void lapse(const std::string& role, int times, std::string_view daemon = "d@1") {
@@ -61,6 +62,15 @@ TEST_CASE("sweep: a role that loses claims by the dozen is one entry a minute") 
   swept.lapse("storm", 4);
   swept.pass(60'000);
   CHECK(swept.desk.events.size() == 2);
+}
+
+TEST_CASE("sweep: claims of a process that was reaped were not stuck") {
+  Swept swept;
+  for (int i = 0; i < 10; ++i) swept.end("r", core::Outcome::lapsed, "d@1", core::ErrorClass::crash);
+  CHECK_FALSE(swept.guard.next_wakeup_ms().has_value());
+  swept.lapse("r", 3);
+  swept.pass(60'000);
+  CHECK(swept.desk.events.empty());
 }
 
 TEST_CASE("sweep: counts no more daemons by name than it has room for") {

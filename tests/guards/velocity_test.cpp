@@ -97,6 +97,18 @@ TEST_CASE("velocity: over factor and floor, without a failure") {
   }
 }
 
+TEST_CASE("velocity: a whole minute that nobody looked at stayed under") {
+  Rig rig;
+  rig.minutes(10, 1);
+  rig.counts().pushed += 51;
+  rig.turn();
+  rig.sleep(1000);
+  REQUIRE_FALSE(rig.ask().allowed);
+  rig.turn(3 * minute_ms);
+  CHECK(rig.desk.count("velocity.clear") == 1);
+  CHECK(rig.ask().allowed);
+}
+
 TEST_CASE("velocity: tokens and cost are looked at like pushes") {
   for (const bool cost : {false, true}) {
     Rig rig;
