@@ -7,7 +7,9 @@ from harness import wait_until
 from run_case import CALM, RunCase
 
 CLASSES = {65: "bad_input", 69: "dependency_down", 75: "transient", 77: "auth", 124: "timeout"}
-OWN = {3: "rate_limited", 64: "bad_input", 69: "quota"}
+# A sanitizer build takes a sample: what is told apart, and the ends of what is not.
+OTHERS = [0, 1, 2, 3, 63, 64, 76, 125, 126, 127, 128, 137, 255]
+CODES = sorted(OTHERS + list(CLASSES)) if os.environ.get("PAWL_SANITIZE") else range(256)
 
 
 class EndingsTest(RunCase):
@@ -38,9 +40,9 @@ timeout     = "300ms"
         return self.json("get", message)
 
     def test_every_exit_code(self):
-        ids = self.pawl("push", "codes", "--lines", data=b"".join(b"%d\n" % code for code in range(256)), expect=0).stdout.decode().split()
+        ids = self.pawl("push", "codes", "--lines", data=b"".join(b"%d\n" % code for code in CODES), expect=0).stdout.decode().split()
         self.drain("codes", code=1)
-        for code, message in enumerate(ids):
+        for code, message in zip(CODES, ids, strict=True):
             shown = self.json("get", message)
             if code == 0:
                 self.assertEqual(shown["state"], "done")
