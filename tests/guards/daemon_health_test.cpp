@@ -43,6 +43,14 @@ struct Rig {
   int64_t now_ms = 10'000;
 };
 
+TEST_CASE("daemon health: what is unusual does not become usual") {
+  Rig rig;
+  rig.beats(16, 8);
+  rig.beats(60, 120);
+  CHECK(rig.colour() == "yellow");
+  CHECK(rig.daemon.jitter_baseline_ms() == 8);
+}
+
 TEST_CASE("daemon health: the seed's numbers: 8 ms usual, 45 a drift, 120 yellow, silence red") {
   Rig rig;
   rig.beats(16, 8);

@@ -221,10 +221,56 @@ TEST_CASE("chain: a guard that throws is answered for by its failure direction")
     guards.ended(ending, {}, desk);
     guards.tick(desk);
     CHECK(guards.counters()[0].failed == 6);
+    CHECK(guards.counters()[0].refused == (row.allowed ? 0 : 2));
     CHECK(desk.count("guard.failed") == 1);
     desk.pass(60'000);
     guards.tick(desk);
     CHECK(desk.count("guard.failed.summary") == 1);
+  }
+}
+
+// Rules on every failure alike.
+class Judge final : public Guard {
+ public:
+  explicit Judge(core::Ruling ruling) : ruling_(std::move(ruling)) {}
+  std::string_view name() const override { return "judge"; }
+  FailureDirection failure_direction() const override { return FailureDirection::open; }
+  uint8_t asks() const override { return asks_failures; }
+  core::Ruling judge(const core::Ending& /*ending*/, const core::Desk& /*desk*/) const override {
+    return ruling_;
+  }
+
+ private:
+  core::Ruling ruling_;
+};
+
+TEST_CASE("chain: of several rulings, not spent wins over poison, and the first poison over the next") {
+  const core::Ruling spent;
+  const core::Ruling unspent{false, false, "outage"};
+  const core::Ruling poison{true, true, "poison"};
+  const core::Ruling other{true, true, "other"};
+  struct Row {
+    core::Ruling first;
+    core::Ruling second;
+    core::Ruling expected;
+  };
+  const std::vector<Row> rows = {{spent, spent, spent},      {spent, poison, poison},
+                                 {poison, spent, poison},    {unspent, poison, unspent},
+                                 {poison, unspent, unspent}, {poison, other, poison}};
+  FakeDesk desk;
+  const Asked asked(desk);
+  const core::Reservation reserved;
+  for (const Row& row : rows) {
+    INFO(row.first.reason << ", " << row.second.reason);
+    std::vector<std::unique_ptr<Guard>> judges;
+    judges.push_back(std::make_unique<Judge>(row.first));
+    judges.push_back(std::make_unique<Judge>(row.second));
+    const GuardChain guards(std::move(judges));
+    const core::Ruling ruling =
+        guards.judge(core::Ending{.role = asked.facts, .message = {}, .reserved = reserved}, desk);
+    CHECK(ruling.spend == row.expected.spend);
+    CHECK(ruling.poison == row.expected.poison);
+    CHECK(ruling.reason == row.expected.reason);
   }
 }
 
@@ -263,12 +309,14 @@ TEST_CASE("chain: modes are set at run time, kept in a row, and over the file's"
     CHECK(guards.admit_claim(asked.candidate, desk).allowed());
     guards.tick(desk);
     CHECK(guards.counters()[0].would_refuse == 1);
+    CHECK(guards.explain(asked.candidate, desk).empty());
     CHECK(desk.count("guard.would_refuse") == 1);
   }
   SECTION("off does not ask") {
     Words words;
     guards.command(core::op::SetGuardMode{"one", core::GuardMode::off}, anyone, desk, words);
     CHECK(words.said == "OK ");
+    CHECK(desk.woken == std::vector<std::string>{""});
     CHECK(guards.admit_claim(asked.candidate, desk).allowed());
     CHECK(guards.counters()[0].evaluated == 0);
   }
