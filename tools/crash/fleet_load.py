@@ -54,7 +54,7 @@ echo "$serial by $PAWL_DELIVERY"
 """
 
 KINDS = ("plain", "plain", "plain", "retry", "child", "child", "deaf", "loud")
-BACKLOG_MAX = 60  # waiting messages: enough that there is always work, few enough that the end is near
+BACKLOG_MAX = 300  # waiting messages: enough that there is always work and pushes are under way, few enough that the end is near
 
 
 class Pusher(threading.Thread):
@@ -92,9 +92,9 @@ class Pusher(threading.Thread):
     def push_some(self, wire):
         role = wire.call("ROLE", "work")
         if not isinstance(role, ErrorReply) and as_map(role)["ready"] >= BACKLOG_MAX:
-            self.over.wait(0.1)
+            self.over.wait(0.02)
             return
-        payloads = [self.payload() for _ in range(self.random.choice((1, 4, 10)))]
+        payloads = [self.payload() for _ in range(self.random.choice((1, 4, 20)))]
         commands = [["PUSH", "work", one + "\n", *(["DELAY", "200"] if self.random.random() < 0.1 else [])] for one in payloads]
         self.unknown += len(commands)
         wire.send_bytes(b"".join(encode_all(commands)))
@@ -105,7 +105,7 @@ class Pusher(threading.Thread):
                 self.refusals.append(str(answer))
             else:
                 self.pushed[answer.decode()] = payload
-        self.over.wait(self.random.uniform(0, 0.1))
+        self.over.wait(self.random.uniform(0, 0.02))
 
 
 def encode_all(commands):
