@@ -129,9 +129,11 @@ class FieldReader {
       }
       return fault("'" + std::string(word.substr(0, 20)) + "' is not known");
     }
+    const std::string_view before = rest_;
     const auto given = number("a value");
     if (!given.ok()) return given.error();
     if (*given < kind_.min || *given > kind_.max) {
+      rest_ = before;
       return fault(std::to_string(*given) + " is out of range");
     }
     return *given;

@@ -199,6 +199,7 @@ TEST_CASE("cron: a refused push is tried again, and is missed when that lasts") 
 TEST_CASE("cron: a push that is refused for good is a missed slot at once") {
   core::BusConfig config;
   config.payload_max = 4;
+  config.roles["r"];
   config.crons["c"] = {"15 * * * *", "r", "too long", "", core::CatchUp::all};
   CHECK(scheduled(R"(
     +2m

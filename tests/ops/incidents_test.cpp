@@ -140,7 +140,7 @@ TEST_CASE("incidents: a concern becomes an ultra by age, by count and by spread"
   config.incidents = {0, 0, 0, 0, 0};
   CHECK(watched(R"(
     incident concern aging           | id=i1
-    +30d
+    +3d
     incidentget i1                   | tier=concern
     beat svc interval=1000
     +5s
