@@ -180,7 +180,7 @@ TEST_CASE("arguments: every mistake is exit 2 and says what to do") {
   const Row rows[] = {
       {{}, "a command is missing"},
       {{"psh"}, "did you mean 'push'"},
-      {{"incident"}, "unknown command 'incident'"},
+      {{"sweep"}, "unknown command 'sweep'"},
       {{"quota"}, "quota show"},
       {{"quota", "st"}, "did you mean 'quota set'"},
       {{"quota", "drop", "r"}, "usage: pawl quota drop ROLE|*"},

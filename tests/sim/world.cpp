@@ -131,8 +131,8 @@ core::BusConfig make_config(Rng& rng, const World& world) {
     if (world.quota && rng.chance(70)) {
       for (int64_t i = rng.between(1, 3); i > 0; --i) add_quota(role.quotas, a_quota(rng, world, false));
     }
-    if (world.outage && rng.chance(50)) role.needs = {"slack"};
-    if (!role.needs.empty() && rng.chance(40)) {
+    if (world.outage && rng.chance(70)) role.needs = {"slack"};
+    if (!role.needs.empty() && rng.chance(70)) {
       role.limp = true;
       if (rng.chance(50)) role.needs.emplace_back("smtp");
     }
