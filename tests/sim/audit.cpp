@@ -80,8 +80,8 @@ void Audit::check_frozen_row(Table table, std::string_view key, Value value) {
   // What is left of a role that was dropped before goes once its last batch is durable.
   const auto role = table == Table::role ? read<core::RoleRecord>(*before_, table, key) : std::nullopt;
   if (role && !value && !role->dropped) return wrong(where + "a role goes");
-  constexpr Table passing[] = {Table::meta, Table::role,      Table::count,
-                               Table::mark, Table::chronicle, Table::guard};
+  constexpr Table passing[] = {Table::meta,      Table::role,  Table::count, Table::mark,
+                               Table::chronicle, Table::guard, Table::deploy};
   if (std::find(std::begin(passing), std::end(passing), table) != std::end(passing)) return;
   wrong(where + "a row of table " + std::string(core::table_name(table)) + " is " +
         (value ? "written" : "erased"));

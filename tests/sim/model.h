@@ -230,6 +230,16 @@ class Model {
   void judge_transaction(const core::op::Transaction& transaction, const Value& got);
   void judge_role_drop(std::string_view role, const Value& got);
 
+  // model_deploy.cpp
+  bool judge_deploy(const core::Operation& operation, const Value& got);
+  void judge_deploy_set(const core::op::DeploySet& set, const Value& got);
+  void judge_rollback(const core::op::DeployRollback& rollback, const Value& got);
+  void judge_version(const core::op::DeployGet& get, const Value& got);
+  void judge_versions(const core::op::DeployList& list, const Value& got);
+  void expect_change(const std::string& what, const std::string& role, uint64_t before, const Value& got);
+  // The field "deployed" of a claim or a role.
+  void expect_deployed(const std::string& what, const std::string& role, const Value& got);
+
   // model_settle.cpp
   bool judge_settling(const core::Operation& operation, const Value& got);
   void judge_ack(const core::op::Ack& ack, const Value& got);
@@ -292,6 +302,20 @@ class Model {
   std::set<std::string> doubted_;              // by the last plan: ready messages that the answer leaves out
   // Refused though nothing speaks for it, since that bus time.
   std::map<std::string, int64_t> doubts_;
+
+  struct Version {
+    std::vector<std::string> command;
+    std::optional<std::string> prompt;
+    uint64_t before = 0;
+    bool same_as(const Version& other) const { return command == other.command && prompt == other.prompt; }
+  };
+  struct Versions {
+    std::map<uint64_t, Version> kept;
+    uint64_t next = 1;
+    uint64_t current = 0;
+    size_t changes = 0;
+  };
+  std::map<std::string, Versions> versions_;  // by role
 
   std::map<std::string, bool> roles_;
   std::map<std::string, ModelMessage> messages_;

@@ -80,6 +80,7 @@ void Model::judge_one_claim(ModelMessage& message, const std::string& daemon, st
   expect_field(what, got, "deadline", Value::integer(wall_ + message.claim_lease_ms));
   expect_field(what, got, "priority", Value::integer(message.priority));
   expect_field(what, got, "payload", Value::bulk(message.payload));
+  expect_deployed(what, message.role, got);
   if (!message.headers.empty() || got.field("headers") != nullptr) {
     std::vector<std::pair<std::string, Value>> headers;
     for (const auto& [name, value] : message.headers) headers.emplace_back(name, Value::bulk(value));

@@ -100,6 +100,7 @@ void Model::judge_role(const std::string& role, const Value& got) {
                  Value::integer(static_cast<int64_t>(count(role, state))));
   }
   expect_field("role " + role, got, "paused", Value::integer(roles_.at(role) ? 1 : 0));
+  expect_deployed("role " + role, role, got);
 }
 
 void Model::judge_status(const core::Operation& operation, const Value& got, int64_t wall,

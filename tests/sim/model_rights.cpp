@@ -23,7 +23,8 @@ bool has_right(const core::Operation& operation, const UserConfig& user) {
     return user.worker;
   }
   if (is_any_of<op::DeadReplay, op::DeadEdit, op::DeadDrop, op::Pause, op::Resume, op::KillSet, op::KillClear,
-                op::QuotaSet, op::QuotaDrop, op::SetGuardMode>(operation)) {
+                op::QuotaSet, op::QuotaDrop, op::SetGuardMode, op::DeploySet, op::DeployRollback>(
+          operation)) {
     return user.operates;
   }
   return !std::holds_alternative<op::RoleDrop>(operation);
@@ -89,6 +90,10 @@ struct About {
   void operator()(const op::DeadDrop& o) { chosen(o.ids, o.filter); }
   void operator()(const op::Explain& o) { ids = {o.id}; }
   void operator()(const op::Events&) { everything = true; }
+  void operator()(const op::DeploySet& o) { roles = {o.role}; }
+  void operator()(const op::DeployRollback& o) { roles = {o.role}; }
+  void operator()(const op::DeployList& o) { roles = {o.role}; }
+  void operator()(const op::DeployGet& o) { roles = {o.role}; }
   void operator()(const op::QuotaSet& o) { roles = {o.role}; }
   void operator()(const op::QuotaDrop& o) { roles = {o.role}; }
   void operator()(const op::QuotaGet& o) {
@@ -112,6 +117,7 @@ struct Largest {
     return most;
   }
   size_t operator()(const op::Ack& o) const { return o.result.size(); }
+  size_t operator()(const op::DeploySet& o) const { return o.prompt.value_or("").size(); }
   size_t operator()(const op::DeadEdit& o) const { return o.payload.size(); }
   template <typename Other>
   size_t operator()(const Other&) const {

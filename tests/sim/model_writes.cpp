@@ -64,7 +64,7 @@ bool Model::judge_change(const core::Operation& operation, const Value& got) {
     const auto role = roles_.find(std::string(resume->role));
     if (role != roles_.end()) role->second = false;
     expect("RESUME", role != roles_.end() ? ok() : Value::error(Code::notfound), got);
-  } else if (!judge_limits(operation, got)) {
+  } else if (!judge_deploy(operation, got) && !judge_limits(operation, got)) {
     return false;
   }
   return true;
@@ -201,6 +201,7 @@ void Model::judge_role_drop(std::string_view name, const Value& got) {
   expect("ROLE DROP", ok(), got);
   roles_.erase(role);
   buckets_.erase(role);
+  versions_.erase(role);
   // A role of that name that comes later is another one: nobody was served from it.
   std::erase_if(served_, [&](const auto& entry) { return entry.second == role; });
   // What becomes of its ended messages and of keys held for a time is left open.

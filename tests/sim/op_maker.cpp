@@ -14,17 +14,22 @@ struct Weight {
 
 // The first two are never left out: nothing happens without them.
 constexpr std::array<Weight, kind_count> weights = {{
-    {Kind::push, 30},       {Kind::claim, 20},      {Kind::mpush, 3},       {Kind::claim_wait, 8},
-    {Kind::ack, 8},         {Kind::ack_next, 6},    {Kind::mack, 3},        {Kind::fail, 9},
-    {Kind::extend, 4},      {Kind::release, 6},     {Kind::cancel, 6},      {Kind::cancel_filter, 1},
-    {Kind::move, 7},        {Kind::get, 4},         {Kind::result, 2},      {Kind::result_wait, 2},
-    {Kind::transaction, 4}, {Kind::list, 2},        {Kind::roles, 2},       {Kind::role_info, 1},
-    {Kind::role_drop, 1},   {Kind::pause, 2},       {Kind::resume, 3},      {Kind::dead_list, 1},
-    {Kind::dead_get, 1},    {Kind::dead_count, 2},  {Kind::dead_groups, 1}, {Kind::dead_replay, 4},
-    {Kind::dead_edit, 1},   {Kind::dead_drop, 1},   {Kind::explain, 1},     {Kind::events, 1},
-    {Kind::walk_off, 4},    {Kind::kill_set, 2},    {Kind::kill_hard, 1},   {Kind::kill_clear, 3},
-    {Kind::kill_files, 1},  {Kind::kill_status, 1}, {Kind::guard_mode, 1},  {Kind::guard_list, 1},
-    {Kind::quota_set, 1},   {Kind::quota_drop, 1},  {Kind::quota_get, 3},
+    {Kind::push, 30},       {Kind::claim, 20},      {Kind::mpush, 3},
+    {Kind::claim_wait, 8},  {Kind::ack, 8},         {Kind::ack_next, 6},
+    {Kind::mack, 3},        {Kind::fail, 9},        {Kind::extend, 4},
+    {Kind::release, 6},     {Kind::cancel, 6},      {Kind::cancel_filter, 1},
+    {Kind::move, 7},        {Kind::get, 4},         {Kind::result, 2},
+    {Kind::result_wait, 2}, {Kind::transaction, 4}, {Kind::list, 2},
+    {Kind::roles, 2},       {Kind::role_info, 1},   {Kind::role_drop, 1},
+    {Kind::pause, 2},       {Kind::resume, 3},      {Kind::dead_list, 1},
+    {Kind::dead_get, 1},    {Kind::dead_count, 2},  {Kind::dead_groups, 1},
+    {Kind::dead_replay, 4}, {Kind::dead_edit, 1},   {Kind::dead_drop, 1},
+    {Kind::explain, 1},     {Kind::events, 1},      {Kind::walk_off, 4},
+    {Kind::kill_set, 2},    {Kind::kill_hard, 1},   {Kind::kill_clear, 3},
+    {Kind::kill_files, 1},  {Kind::kill_status, 1}, {Kind::guard_mode, 1},
+    {Kind::guard_list, 1},  {Kind::quota_set, 1},   {Kind::quota_drop, 1},
+    {Kind::quota_get, 3},   {Kind::deploy_set, 1},  {Kind::deploy_rollback, 1},
+    {Kind::deploy_read, 1},
 }};
 
 bool belongs(Kind kind, const World& world) {
@@ -288,6 +293,23 @@ core::Operation OpMaker::make_kill(Kind kind, const Model& model) {
   return files;
 }
 
+// Few contents, so that the same comes again.
+core::Operation OpMaker::make_deploy(Kind kind) {
+  const std::string_view who = role();
+  if (kind == Kind::deploy_set) {
+    op::DeploySet set{who, {}, std::nullopt, "by the simulation"};
+    if (rng_.chance(60)) set.command = {"./agent", keep(std::to_string(rng_.below(3)))};
+    if (set.command.empty() || rng_.chance(50)) set.prompt = keep("prompt " + std::to_string(rng_.below(3)));
+    return set;
+  }
+  const auto version = static_cast<uint64_t>(rng_.below(9));
+  if (kind == Kind::deploy_rollback) {
+    return op::DeployRollback{who, rng_.chance(50) ? std::optional(version) : std::nullopt, ""};
+  }
+  if (rng_.chance(30)) return op::DeployList{who};
+  return op::DeployGet{who, rng_.chance(50) && version != 0 ? std::optional(version) : std::nullopt};
+}
+
 op::SetGuardMode OpMaker::guard_mode() {
   std::vector<std::string_view> names = {"pause", "pause",  "concurrency", "rate", "shed",
                                          "quota", "poison", "freeze",      "size", "sweep"};
@@ -405,6 +427,10 @@ core::Operation OpMaker::make(Kind kind, const Model& model, Known& known) {
     case Kind::quota_drop:
     case Kind::quota_get:
       return make_quota(kind);
+    case Kind::deploy_set:
+    case Kind::deploy_rollback:
+    case Kind::deploy_read:
+      return make_deploy(kind);
   }
   return op::Info{};
 }

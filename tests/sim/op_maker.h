@@ -72,8 +72,11 @@ enum class Kind : uint8_t {
   quota_set,
   quota_drop,
   quota_get,
+  deploy_set,
+  deploy_rollback,
+  deploy_read,
 };
-constexpr size_t kind_count = 43;
+constexpr size_t kind_count = 46;
 
 class OpMaker {
  public:
@@ -107,6 +110,7 @@ class OpMaker {
   core::Operation make_dead(Kind kind, const Model& model);
   core::Operation make_change(Kind kind, const Model& model, Known& known);
   core::Operation make_kill(Kind kind, const Model& model);
+  core::Operation make_deploy(Kind kind);
   core::op::SetGuardMode guard_mode();
   core::Operation make_quota(Kind kind);
 
