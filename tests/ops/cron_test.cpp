@@ -110,6 +110,7 @@ TEST_CASE("cron: a catch-up is bounded, and the newest slots are the ones made u
     cron each '* * * * *' r p catchup=all
     cron every '@every 1s' s p catchup=all
     restart down=7d
+    +1ms
     list r ready n=1000            | *100
     list s ready n=1000            | *100
     events 0 kind=cron.missed      | cron.missed cron.missed

@@ -82,6 +82,12 @@ void guard(core::BusConfig& config, Rng& rng, const World& world) {
   guards.outage_percent = static_cast<uint32_t>(rng.between(0, 60));
   guards.cooldown_ms = rng.between(100, 5'000);
   guards.cooldown_max_ms = guards.cooldown_ms + rng.between(0, 20'000);
+  if (!world.limping) return;
+  // Soon open, and for long enough that somebody claims meanwhile.
+  guards.outage_messages = 1;
+  guards.outage_percent = 0;
+  guards.cooldown_ms = rng.between(1'000, 30'000);
+  guards.cooldown_max_ms = guards.cooldown_ms * 2;
 }
 
 }  // namespace
@@ -103,6 +109,7 @@ World::World(Rng& rng) {
   learned = quota && rng.chance(15);
   velocity = rng.chance(3);
   outage = !quota && rng.chance(15);
+  limping = outage && rng.chance(50);
   users = rng.chance(12);
   sizes = rng.chance(10);
 }
@@ -131,8 +138,8 @@ core::BusConfig make_config(Rng& rng, const World& world) {
     if (world.quota && rng.chance(70)) {
       for (int64_t i = rng.between(1, 3); i > 0; --i) add_quota(role.quotas, a_quota(rng, world, false));
     }
-    if (world.outage && rng.chance(70)) role.needs = {"slack"};
-    if (!role.needs.empty() && rng.chance(70)) {
+    if (world.outage && (world.limping || rng.chance(50))) role.needs = {"slack"};
+    if (!role.needs.empty() && (world.limping || rng.chance(40))) {
       role.limp = true;
       if (rng.chance(50)) role.needs.emplace_back("smtp");
     }

@@ -25,6 +25,7 @@ struct World {
   bool learned;   // some caps without an estimate
   bool velocity;  // enforced
   bool outage;
+  bool limping;  // an outage of a dependency that roles can go on without
 
   // Roles may be held by what the model does not foretell.
   bool guesses() const { return quota || velocity || outage; }
