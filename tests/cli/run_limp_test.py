@@ -12,6 +12,7 @@ command = ["sh", "-c", "test -e {folder}/up || { echo 'slack: refused' >&2; exit
 limp    = ["sh", "-c", "cat; echo ' lite' $PAWL_LIMP"]
 needs   = ["slack"]
 backoff = { base = "1ms", max = "2ms" }
+max_attempts = 1000  # one may fail often before the other is there
 [role.post]
 command = ["sh", "-c", "echo post"]
 needs   = ["slack"]
