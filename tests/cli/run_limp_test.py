@@ -20,7 +20,7 @@ needs   = ["slack"]
 
 class LimpTest(RunCase):
     roles = ROLES
-    config = '[guards]\noutage_messages = 2\ncooldown = "500ms"\ncooldown_max = "500ms"\n' + ROLES
+    config = '[guards]\noutage_messages = 2\ncooldown = "3s"\ncooldown_max = "3s"\n' + ROLES
 
     def limp_events(self):
         return [event for event in self.json("events", "--kind", "role.limp") if event["role"] == "mail"]
