@@ -11,7 +11,7 @@ ROLES = """
 command = ["sh", "-c", "test -e {folder}/up || { echo 'slack: refused' >&2; exit 69; }; echo full$PAWL_LIMP"]
 limp    = ["sh", "-c", "cat; echo ' lite' $PAWL_LIMP"]
 needs   = ["slack"]
-backoff = { base = "1ms", max = "2ms" }
+backoff = { base = "200ms", max = "200ms" }
 [role.post]
 command = ["sh", "-c", "echo post"]
 needs   = ["slack"]
