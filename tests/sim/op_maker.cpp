@@ -174,8 +174,7 @@ op::Fail OpMaker::fail(const Model& model, Known& known) {
     fail.error_class = rng_.chance(50) ? ErrorClass::dependency_down : ErrorClass::timeout;
   }
   if (world_.limping && rng_.chance(70)) fail.error_class = ErrorClass::dependency_down;
-  const bool blames =
-      fail.error_class == ErrorClass::dependency_down && (world_.limping || rng_.chance(50));
+  const bool blames = fail.error_class == ErrorClass::dependency_down && (world_.limping || rng_.chance(50));
   const std::string blamed = !blames ? "" : rng_.chance(30) ? "smtp: " : "slack: ";
   fail.text = keep(blamed + "error " + std::to_string(rng_.below(3)) + " at step " + std::to_string(serial_));
   if (rng_.chance(20)) fail.retry_in_ms = rng_.between(1, 5000);
