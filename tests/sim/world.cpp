@@ -108,8 +108,8 @@ World::World(Rng& rng) {
   quota = rng.chance(20);
   learned = quota && rng.chance(15);
   velocity = rng.chance(3);
-  outage = !quota && rng.chance(15);
-  limping = outage && rng.chance(50);
+  outage = !quota && rng.chance(20);
+  limping = outage && rng.chance(35);
   users = rng.chance(12);
   sizes = rng.chance(10);
 }
