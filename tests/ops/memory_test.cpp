@@ -282,7 +282,8 @@ TEST_CASE("distiller: bounded names and days, and sums still agree") {
   for (int64_t i = 0; i < 500; ++i) rows.push_back(failed_row(i * day, "x", 1, "role" + std::to_string(i)));
   Keep keep;
   keep.since_ms = 1000 * day;
-  const Insight& insight = distil({}, rows, keep).insights.by_fingerprint().at(print_of("x"));
+  const Distilled distilled = distil({}, rows, keep);
+  const Insight& insight = distilled.insights.by_fingerprint().at(print_of("x"));
   CHECK(insight.days.size() == Insight::days_max);
   CHECK(insight.days_before == 100);
   CHECK(insight.roles.size() == Insight::names_max + 1);
