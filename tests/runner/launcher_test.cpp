@@ -89,15 +89,17 @@ class Fleet {
     return record.substr(0, 5) == "boot " ? record.substr(5, record.find('\n') - 5) : "";
   }
 
-  bool entered(const std::string& name, const std::string& state) const {
+  bool entered(const std::string& name, const std::string& state) const { return times(name, state) > 0; }
+  int times(const std::string& name, const std::string& state) const {
     std::istringstream text(log());
+    int found = 0;
     for (std::string line; std::getline(text, line);) {
       if (line.find("\"daemon\":\"" + name + "\"") != std::string::npos &&
           line.find("\"to\":\"" + state + "\"") != std::string::npos) {
-        return true;
+        ++found;
       }
     }
-    return false;
+    return found;
   }
 
  private:
@@ -251,15 +253,18 @@ TEST_CASE(
     "launcher: every change of state is in the chronicle, also of the time without a bus, in order and "
     "once") {
   Fleet fleet;
-  DaemonSpec a = fleet.shell("a", "[ -e up-again ] && exec sleep 300; echo dying; exit 3");
+  DaemonSpec a = fleet.shell(
+      "a", "[ -e up-again ] && exec sleep 300; until [ -e die ]; do sleep 0.02; done; echo dying; exit 3");
   a.restart.base_ms = a.restart.max_ms = 300;
   fleet.start({a});
+  REQUIRE(wait_until([&] { return fleet.entered("a", "ready"); }));
+  std::ofstream(fleet.path("die")) << "x";
   // The whole of it happens while there is no bus, and the launcher is killed in between.
   REQUIRE(wait_until([&] { return fleet.entered("a", "backoff"); }));
   fleet.stop(SIGKILL);
   std::ofstream(fleet.path("up-again")) << "x";
   fleet.start({a});
-  REQUIRE(wait_until([&] { return fleet.entered("a", "ready"); }));
+  REQUIRE(wait_until([&] { return fleet.times("a", "ready") == 2; }));
   Chronicle chronicle;
   {
     // A bus that hears the first ones and is gone before it has answered.
