@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <functional>
 
 #include "bus/base/limits.h"
 #include "bus/base/parse.h"
@@ -51,7 +52,10 @@ Status failed(const std::string& what) {
   return make_error(Code::err, "cannot write " + what + ": " + std::strerror(errno));
 }
 
-Status write_durably(const std::string& path, const std::string& text) {
+// Gives a whole file its name; false with errno.
+using Place = std::function<bool(const std::string& fresh, const std::string& flag)>;
+
+Status write_durably(const std::string& path, const std::string& text, const Place& place) {
   const std::string fresh = path + ".new";
   const int file = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (file < 0) return failed(fresh);
@@ -60,7 +64,7 @@ Status write_durably(const std::string& path, const std::string& text) {
   const int why = errno;
   ::close(file);
   errno = why;
-  if (!written || ::rename(fresh.c_str(), path.c_str()) != 0) {
+  if (!written || !place(fresh, path)) {
     const Status status = failed(path);
     ::unlink(fresh.c_str());
     return status;
@@ -246,15 +250,29 @@ std::optional<FlagNews> FlagFiles::look_at_clear(const core::FreezeRecord& commi
 }
 
 Status FlagFiles::write(const core::FreezeRecord& freeze) const {
+  std::unique_lock lock(placing_);
+  const uint64_t clears = clears_;
+  lock.unlock();
+  return write_unless_cleared(freeze, clears);
+}
+
+Status FlagFiles::write_unless_cleared(const core::FreezeRecord& freeze, uint64_t clears) const {
   if (!enabled()) return {};
   const std::string text = format_flag(freeze);
   const bool is_hard = freeze.kind == core::FreezeKind::hard;
   if (freeze.by == "file" && !is_hard) return write_in_place(path(soft_name), text);
   Status status;
   // The hard flag first: whoever sees the other alone takes it for a soft one.
-  if (is_hard) status = write_durably(path(hard_name), text);
-  if (status.ok()) status = write_durably(path(soft_name), text);
+  const Place place = [&](const std::string& fresh, const std::string& flag) {
+    const std::lock_guard lock(placing_);
+    // One that was cleared while its flag was being written gets none any more.
+    return clears == clears_ ? ::rename(fresh.c_str(), flag.c_str()) == 0 : ::unlink(fresh.c_str()) == 0;
+  };
+  if (is_hard) status = write_durably(path(hard_name), text, place);
+  if (status.ok()) status = write_durably(path(soft_name), text, place);
   if (status.ok()) return sync_directory(directory_);
+  const std::lock_guard lock(placing_);
+  if (clears != clears_) return {};
   if (is_hard) touch(path(hard_name));
   touch(path(soft_name));
   return status;
@@ -270,14 +288,23 @@ void FlagFiles::write_later(const core::FreezeRecord& freeze) {
   if (!rewrites_) rewrites_.emplace([] {});
   static_cast<void>(rewrites_->take_done());
   if (rewrites_->busy()) return;
-  rewrites_->run([this, freeze] { static_cast<void>(write(freeze)); });
+  rewrites_->run([this, freeze, clears = clears_] {  // only this thread changes it
+    static_cast<void>(write_unless_cleared(freeze, clears));
+  });
 }
 
-void FlagFiles::remove() {
+void FlagFiles::remove(uint64_t number) {
   if (!enabled()) return;
+  const std::lock_guard lock(placing_);
+  ++clears_;
   // Not synced: after a crash the number in the file says that it is an old one.
-  if (hard_.there && mark_of(hard_name) == hard_) ::unlink(path(hard_name).c_str());
-  if (soft_.there && mark_of(soft_name) == soft_) ::unlink(path(soft_name).c_str());
+  const auto remove_one = [&](std::string_view name, const Mark& known) {
+    const Mark now = mark_of(name);
+    // Or it was written by ourselves since the last look.
+    if (now.there && (now == known || read(name).number == number)) ::unlink(path(name).c_str());
+  };
+  remove_one(hard_name, hard_);
+  remove_one(soft_name, soft_);
   soft_ = hard_ = {};
 }
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -58,8 +59,9 @@ class FlagFiles {
   void adopt();
   // The same as write() on a thread of its own, unless that is still at it.
   void write_later(const core::FreezeRecord& freeze);
-  // After a freeze was cleared: the files that were there when it was.
-  void remove();
+  // After the freeze of this number was cleared: the files that were there when it was, and those that are
+  // still being written.
+  void remove(uint64_t number);
 
  private:
   // Which file it is and when it was written, so that a new one under the same name is not taken for it.
@@ -81,11 +83,16 @@ class FlagFiles {
   // What is to be thought of a file while nothing stands; nothing: it was an old freeze's.
   std::optional<FlagFile> unexpected(std::string_view name, uint64_t newest) const;
 
+  // Does nothing more once remove() was called for the clears_ + 1st time.
+  Status write_unless_cleared(const core::FreezeRecord& freeze, uint64_t clears) const;
+
   std::string directory_;
   Mark soft_;  // as the freeze that stands has them
   Mark hard_;
   uint64_t seen_ = 0;
   bool looked_ = false;
+  mutable std::mutex placing_;      // a flag gets its name, or those of a cleared freeze go
+  uint64_t clears_ = 0;             // calls of remove(); changed under placing_
   std::optional<Worker> rewrites_;  // since the first one
 };
 

@@ -69,7 +69,7 @@ std::function<Status()> Pipeline::flag_writer() {
 void Pipeline::freeze_committed() {
   core::Bus& bus = *engine_.bus();
   const core::FreezeRecord& now = bus.committed_freeze();
-  if (last_freeze_.frozen() && !now.frozen() && !bus.freeze().frozen()) flags_.remove();
+  if (last_freeze_.frozen() && !now.frozen() && !bus.freeze().frozen()) flags_.remove(last_freeze_.number);
   if (now.frozen() && now.number == flag_number_ && now.number != last_freeze_.number &&
       !engine_.first_status().ok()) {
     log::error("the flag file of the freeze: " + engine_.first_status().error().text);
@@ -156,8 +156,8 @@ bool Pipeline::serve_without_disk(Client& client, const core::Operation& operati
   }
   // What the store has ends in the store.
   if (!held_freeze_ || last_freeze_.frozen()) return false;
+  flags_.remove(held_freeze_->number);
   held_freeze_.reset();
-  flags_.remove();
   answer_freeze(client, last_freeze_);
   return true;
 }

@@ -320,19 +320,6 @@ class FlagFiles(FreezeTest):
             harness.wait_until(lambda: not is_frozen(self.push()), 2, f"round {n}: the end of a freeze whose file was removed")
             self.assert_free()
 
-    def wait_until_written(self):
-        """The writing that was begun anew meanwhile is over as well: no flag is another file than twenty looks before."""
-        known, since = None, 0
-
-        def stands():
-            nonlocal known, since
-            now = [(os.stat(self.flag(name)).st_ino, os.stat(self.flag(name)).st_mtime_ns) for name in self.flags()]
-            since = since + 1 if now == known else 0
-            known = now
-            return since >= 20
-
-        harness.wait_until(stands, what="flags that stay as they are")
-
     def test_a_flag_that_cannot_be_written_ends_no_freeze(self):
         """What never was there was not removed; once it can be written, it is."""
         self.claim("jobs", "LEASE", "600000")
@@ -350,7 +337,6 @@ class FlagFiles(FreezeTest):
                 for name in ("KILL.new", "KILL_HARD.new"):
                     os.rmdir(self.flag(name))
                 harness.wait_until(lambda: "KILL" in self.flags(), what="the flag, once it can be written")
-                self.wait_until_written()
                 self.assert_frozen(self.push())
                 self.cleared()
 

@@ -146,6 +146,33 @@ TEST_CASE("flag files: what they say") {
   CHECK(back.until_ms == 5);
 }
 
+TEST_CASE("flag files: what is still being written when the freeze is cleared leaves no flag") {
+  for (const core::FreezeKind kind : {core::FreezeKind::soft, core::FreezeKind::hard}) {
+    const TempDirectory directory;
+    core::FreezeRecord freeze;
+    freeze.kind = kind;
+    freeze.number = 4;
+    {
+      server::FlagFiles files(directory.path());
+      files.write_later(freeze);
+      files.remove(4);
+    }  // the writing is over
+    CHECK_FALSE(fs::exists(directory.path() + "/KILL"));
+    CHECK_FALSE(fs::exists(directory.path() + "/KILL_HARD"));
+    CHECK(fs::is_empty(directory.path()));
+    // The other way round: written since the last look. Another's flag stays.
+    server::FlagFiles files(directory.path());
+    REQUIRE(files.write(freeze).ok());
+    files.remove(3);
+    CHECK(fs::exists(directory.path() + "/KILL"));
+    files.remove(4);
+    CHECK(fs::is_empty(directory.path()));
+    // The next one is written again, whatever its number.
+    REQUIRE(files.write(freeze).ok());
+    CHECK(fs::exists(directory.path() + "/KILL"));
+  }
+}
+
 TEST_CASE("flag files: a flag that cannot be read is a flag") {
   const TempDirectory directory;
   server::FlagFiles files(directory.path());
