@@ -1,6 +1,7 @@
 // The rules of the classifier that every bus has, and the check of a file's own.
 #include "bus/core/words.h"
 #include "bus/ops/classifier.h"
+#include "bus/ops/rule_order.h"
 
 namespace pawl::ops {
 namespace {
@@ -133,6 +134,12 @@ ClassifyRule unknown_rule(std::string name, ErrorClass becomes) {
   return rule;
 }
 
+std::string difference(const ClassifyRule& earlier, const ClassifyRule& rule) {
+  if (earlier.becomes == rule.becomes) return {};
+  return "one says " + std::string(class_name(earlier.becomes)) + " and the other " +
+         std::string(class_name(rule.becomes));
+}
+
 }  // namespace
 
 std::vector<ClassifyRule> shipped_classify_rules() {
@@ -157,30 +164,8 @@ std::vector<ClassifyRule> shipped_classify_rules() {
 std::vector<std::string> check_classify_rules(const std::vector<ClassifyRule>& rules) {
   std::vector<std::string> wrong;
   for (size_t i = 0; i < rules.size(); ++i) {
-    const ClassifyRule& rule = rules[i];
-    const std::string name = "rule '" + rule.name + "'";
-    if (rule.name.empty()) wrong.push_back("rule " + std::to_string(i + 1) + " has no name");
-    const std::vector<std::string> never = contradictions(rule);
-    for (const std::string& why : never) wrong.push_back(name + " can never match: " + why);
-    for (size_t j = 0; j < i; ++j) {
-      const ClassifyRule& earlier = rules[j];
-      const std::string other = "rule '" + earlier.name + "'";
-      if (!rule.name.empty() && earlier.name == rule.name)
-        wrong.push_back("there are two rules '" + rule.name + "'");
-      if (!never.empty() || !contradictions(earlier).empty() || !covers(earlier, rule)) continue;
-      if (!covers(rule, earlier)) {
-        wrong.push_back(name + " can never match: " + other +
-                        " before it takes everything that it would; put " + name + " first, or make " +
-                        other + " narrower");
-      } else if (earlier.becomes == rule.becomes) {
-        wrong.push_back(name + " can never match: it says the same as " + other + "; remove one of them");
-      } else {
-        wrong.push_back(name + " contradicts " + other + ": same conditions, but one says " +
-                        std::string(class_name(earlier.becomes)) + " and the other " +
-                        std::string(class_name(rule.becomes)) + "; remove one of them");
-      }
-      break;
-    }
+    if (rules[i].name.empty()) wrong.push_back("rule " + std::to_string(i + 1) + " has no name");
+    check_rule_order(rules, i, {contradictions, covers, difference}, wrong);
   }
   return wrong;
 }

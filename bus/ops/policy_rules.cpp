@@ -4,6 +4,7 @@
 #include "bus/base/parse.h"
 #include "bus/core/fingerprint.h"
 #include "bus/ops/policy.h"
+#include "bus/ops/rule_order.h"
 
 namespace pawl::ops {
 namespace {
@@ -72,6 +73,10 @@ void check_actions(const PolicyRule& rule, const std::string& name, std::vector<
 
 bool same_actions(const PolicyRule& a, const PolicyRule& b) { return a.actions == b.actions; }
 
+std::string difference(const PolicyRule& earlier, const PolicyRule& rule) {
+  return same_actions(earlier, rule) ? "" : "other actions";
+}
+
 }  // namespace
 
 std::vector<PolicyRule> shipped_policy_rules() {
@@ -110,30 +115,10 @@ std::vector<PolicyRule> shipped_policy_rules() {
 std::vector<std::string> check_policy_rules(const std::vector<PolicyRule>& rules) {
   std::vector<std::string> wrong;
   for (size_t i = 0; i < rules.size(); ++i) {
-    const PolicyRule& rule = rules[i];
-    const std::string name = "rule '" + rule.name + "'";
-    if (rule.name.empty()) wrong.push_back("rule " + std::to_string(i + 1) + " has no name");
-    check_actions(rule, name, wrong);
-    const std::vector<std::string> never = contradictions(rule);
-    for (const std::string& why : never) wrong.push_back(name + " can never match: " + why);
-    for (size_t j = 0; j < i; ++j) {
-      const PolicyRule& earlier = rules[j];
-      const std::string other = "rule '" + earlier.name + "'";
-      if (!rule.name.empty() && earlier.name == rule.name)
-        wrong.push_back("there are two rules '" + rule.name + "'");
-      if (!never.empty() || !contradictions(earlier).empty() || !covers(earlier, rule)) continue;
-      if (!covers(rule, earlier)) {
-        wrong.push_back(name + " can never match: " + other +
-                        " before it takes everything that it would; put " + name + " first, or make " +
-                        other + " narrower");
-      } else if (same_actions(earlier, rule)) {
-        wrong.push_back(name + " can never match: it says the same as " + other + "; remove one of them");
-      } else {
-        wrong.push_back(name + " contradicts " + other +
-                        ": same conditions, but other actions; remove one of them");
-      }
-      break;
-    }
+    const std::string name = "rule '" + rules[i].name + "'";
+    if (rules[i].name.empty()) wrong.push_back("rule " + std::to_string(i + 1) + " has no name");
+    check_actions(rules[i], name, wrong);
+    check_rule_order(rules, i, {contradictions, covers, difference}, wrong);
   }
   return wrong;
 }
