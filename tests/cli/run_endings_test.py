@@ -132,7 +132,8 @@ timeout     = "300ms"
         self.assertEqual((shown["error_class"], shown["error_text"]), ("timeout", "ran longer than 300ms"))
         with open(f"/proc/{runner.pid}/status", encoding="ascii") as file:
             peak_kb = next(int(line.split()[1]) for line in file if line.startswith("VmHWM"))
-        self.assertLess(peak_kb, 64 << 10)
+        if not os.environ.get("PAWL_SANITIZE"):  # which keeps what was freed
+            self.assertLess(peak_kb, 64 << 10)
         self.stop(runner)
 
     def test_one_that_stops_itself_runs_into_its_limit(self):
