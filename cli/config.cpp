@@ -174,6 +174,7 @@ Result<FileConfig> parse_config(std::string_view text, const std::string& path) 
   note_work(*root, config);
   if (reader.failed()) return make_error(Code::err, reader.errors());
   config.notices = reader.notices();
+  config.bus.office = std::make_shared<ops::OpsConfig>(config.rules);
   return config;
 }
 

@@ -76,6 +76,9 @@ struct NeededRight {
   Right operator()(const op::IncidentOpen&) const { return Right::any; }
   Right operator()(const op::IncidentList&) const { return Right::any; }
   Right operator()(const op::IncidentGet&) const { return Right::any; }
+  Right operator()(const op::IncidentStudy&) const { return Right::any; }
+  // A role's handler may be one.
+  Right operator()(const op::Sweep&) const { return Right::works_or_operates; }
 
   template <typename Other>
   Right operator()(const Other&) const {

@@ -93,6 +93,11 @@ class Guard {
   // Fields of ROLE and ROLES, of committed rows or of memory.
   virtual void describe(const core::RoleFacts& /*role*/, const core::Desk& /*desk*/,
                         core::Fields& /*fields*/) const {}
+  // A restriction that this guard is for. Nothing: it is not. STATE where it stands already; NOTFOUND.
+  virtual std::optional<Status> restrict(const core::Restriction& /*restriction*/, core::Desk& /*desk*/) {
+    return std::nullopt;
+  }
+  virtual void lift(const core::Restriction& /*restriction*/, core::Desk& /*desk*/) {}
   // What it knows of the fleet, for the ops layer; the chain tells of counters and modes itself.
   virtual void report(core::FactsSink& /*sink*/, const core::Desk& /*desk*/) const {}
 

@@ -49,6 +49,8 @@ class GuardChain final : public core::Gate {
   void command(const core::Operation& operation, const core::Caller& caller, core::Desk& desk,
                core::ReplyWriter& writer) override;
   void describe(const core::RoleFacts& role, const core::Desk& desk, core::Fields& fields) const override;
+  Status restrict(const core::Restriction& restriction, core::Desk& desk) override;
+  void lift(const core::Restriction& restriction, core::Desk& desk) override;
   void report(core::FactsSink& sink, const core::Desk& desk) const override;
 
   std::vector<GuardCounters> counters() const;

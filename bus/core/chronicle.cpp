@@ -142,9 +142,10 @@ void Machine::seal_chronicle() {
 size_t Machine::retain_chronicle() {
   alarm(alarm_chronicle, head_.chronicle_bytes > config_.chronicle_bytes_max / 10 * 9, "the chronicle");
   std::vector<std::string> gone;
+  std::vector<std::pair<EventRecord, uint64_t>> past;  // with its bytes
   view_.scan(Table::chronicle, keys::number(head_.first_event), "",
              [&](std::string_view key, std::string_view value) {
-               const auto event = decode<EventRecord>(value);
+               auto event = decode<EventRecord>(value);
                const bool old = !event || head_.bus_ms - event->bus_ms > config_.keep_dead_ms;
                if (!old && head_.chronicle_bytes <= config_.chronicle_bytes_max) return false;
                head_.chronicle_bytes -= std::min<uint64_t>(head_.chronicle_bytes, value.size());
@@ -153,8 +154,11 @@ size_t Machine::retain_chronicle() {
                if (event) chronicle_ends_.before_first = event->hash;
                chronicle_changed_ = true;
                gone.emplace_back(key);
+               if (event && ops_) past.emplace_back(std::move(*event), value.size());
                return gone.size() < limits::retention_rows_per_tick;
              });
+  uint64_t number = head_.first_event - past.size();
+  for (const auto& [event, bytes] : past) ops_->forgets(event, number++, bytes);
   for (const std::string& key : gone) view_.erase(Table::chronicle, key);
   return gone.size();
 }

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -130,6 +131,14 @@ struct CronConfig {
   bool operator==(const CronConfig&) const = default;
 };
 
+// What the configuration says to the ops layer, in its own words; the core only carries it.
+struct OfficeRules {
+  OfficeRules() = default;
+  OfficeRules(const OfficeRules&) = default;
+  OfficeRules& operator=(const OfficeRules&) = default;
+  virtual ~OfficeRules() = default;
+};
+
 struct BusConfig {
   size_t payload_max = limits::payload_bytes_default;
   bool strict_roles = false;  // only roles of this file exist
@@ -150,6 +159,7 @@ struct BusConfig {
   std::map<std::string, UserConfig, std::less<>> users;
   std::map<std::string, CronConfig, std::less<>> crons;
   IncidentsConfig incidents;
+  std::shared_ptr<const OfficeRules> office;  // null: the layer's own defaults
   RoleConfig defaults;
   std::map<std::string, RoleConfig, std::less<>> roles;
 

@@ -243,9 +243,22 @@ void Machine::purge_rows(const BirthKey& key, bool has_blob, uint32_t invocation
   }
 }
 
+void Machine::tell_past(const BirthKey& key, const RoleState& role, MessageState state,
+                        uint32_t invocations) {
+  if (!ops_ || (state == MessageState::done && invocations <= 1)) return;
+  std::string bytes;
+  for (uint32_t delivery = 1; delivery <= invocations; ++delivery) {
+    if (!view_.get(Table::invocation, keys::invocation(key, delivery), bytes)) continue;
+    const auto record = decode<InvocationRecord>(bytes);
+    if (!record || (record->outcome != Outcome::failed && record->outcome != Outcome::lapsed)) continue;
+    ops_->forgets({role.record.name, encode_id(key), delivery, bytes.size(), &*record});
+  }
+}
+
 void Machine::purge(const EndedItem& item) {
-  purge_rows(item.key, item.has_blob, item.invocations);
   RoleState& role = role_by_number(item.role);
+  tell_past(item.key, role, static_cast<MessageState>(item.state), item.invocations);
+  purge_rows(item.key, item.has_blob, item.invocations);
   uint64_t& depth = counts(role).at(static_cast<MessageState>(item.state));
   PAWL_CHECK(depth > 0 && head_.done_bytes >= item.bytes);
   --depth;

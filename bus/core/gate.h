@@ -3,6 +3,7 @@
 // their own, which ride in the same batch.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -141,6 +142,21 @@ struct IncidentBrief {
 // The array of them in BEAT and EXTEND.
 void write_incidents(const std::vector<IncidentBrief>& incidents, ReplyWriter& writer);
 
+// What the recovery policy asks of the guards, until it is lifted. Kept over restarts.
+struct Restriction {
+  enum class Kind : uint8_t {
+    open_circuit,       // subject "role:NAME" or "needs:NAME": opened now; it probes and closes by itself
+    lower_concurrency,  // subject: a role: half of what it has claimed now, at least one at a time
+    shed_by_priority,   // subject "*": pushes below priority 5 are refused
+  };
+  Kind kind = Kind::open_circuit;
+  std::string_view subject;
+  std::string_view by;      // "incident i42"
+  std::string_view reason;  // for a person
+};
+constexpr std::array<std::string_view, 3> restriction_names = {"open_circuit", "lower_concurrency",
+                                                               "shed_by_priority"};
+
 // What the core offers a guard. Const members may be used by any question; the others only where a guard
 // is handed a Desk that is not const. Thread: the bus's.
 class Desk {
@@ -236,6 +252,13 @@ class Gate {
   }
   // Fields of ROLE and ROLES; status reads, so of committed rows or of memory.
   virtual void describe(const RoleFacts& /*role*/, const Desk& /*desk*/, Fields& /*fields*/) const {}
+  // STATE where it stands already or the guard is off, NOTFOUND for an unknown subject. Chronicled.
+  virtual Status restrict(const Restriction& restriction, Desk& /*desk*/) {
+    return make_error(Code::state, "no guard can do " +
+                                       std::string(restriction_names[static_cast<size_t>(restriction.kind)]));
+  }
+  // The one that `by` asked for, if it still stands.
+  virtual void lift(const Restriction& /*restriction*/, Desk& /*desk*/) {}
   // What the guards know, for the ops layer.
   virtual void report(FactsSink& /*sink*/, const Desk& /*desk*/) const {}
 };

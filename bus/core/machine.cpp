@@ -237,7 +237,7 @@ void Machine::flush_ended() {
 
 Batch Machine::seal() {
   gate_.sealing(*desk_);
-  if (ops_) ops_->deliver_notes();
+  if (ops_) ops_->sealing();
   seal_chronicle();
   flush_ended();
   if (!ended_.empty()) next_ended_ms_ = std::min(next_ended_ms_, ended_.begin()->first);
@@ -431,6 +431,8 @@ Applied Machine::dispatch(const Caller& caller, const Operation& operation, Outb
     Applied operator()(const op::IncidentAck&) const { return ops(); }
     Applied operator()(const op::IncidentNote&) const { return ops(); }
     Applied operator()(const op::IncidentClose&) const { return ops(); }
+    Applied operator()(const op::IncidentStudy&) const { return ops(); }
+    Applied operator()(const op::Sweep&) const { return ops(); }
     Applied ops() const {
       if (m.ops_) return m.ops_->command(operation, caller, writer()), done();
       return writer().error(make_error(Code::err, "this bus has no ops layer")), done();

@@ -320,6 +320,8 @@ class Machine {
   void free_keys(const BirthKey& key, LifeRecord& life, const HomeFacts& home);
   void purge(const EndedItem& item);
   void purge_rows(const BirthKey& key, bool has_blob, uint32_t invocations);
+  // The ops layer sees what failed before its rows go.
+  void tell_past(const BirthKey& key, const RoleState& role, MessageState state, uint32_t invocations);
   void forget_role_if_done(RoleState& role);
 
   // ---- change.cpp

@@ -10,7 +10,9 @@
 //               that what follows from an entry is durable with it or not at all
 //   rows        table `ops`, keys begin with the part's name and a slash; open() reads them
 //   effects     through OfficeDesk, in the open batch: push (an ordinary push, guards are asked), chronicle,
-//               publish (leaves once the batch is durable), pause, resume, a soft freeze
+//               publish (leaves once the batch is durable), pause, resume, a soft freeze, restrictions by the
+//               guards, release of a role's claims
+//   the past    forgets() gets what retention erases, in the batch that erases it
 //   knowledge   roles with counts, live claims, dead letters, and what the guards say of themselves
 //               (OfficeDesk::report)
 //
@@ -53,6 +55,15 @@ struct DeadFacts {
   int64_t at_ms = 0;  // wall
 };
 
+// A delivery that did not succeed, of a message that retention is about to erase.
+struct PastFailure {
+  std::string_view role;
+  std::string_view message;  // its id
+  uint32_t delivery = 0;
+  uint64_t bytes = 0;  // of its row
+  const InvocationRecord* invocation = nullptr;
+};
+
 class OfficeDesk : public Desk {
  public:
   // Every live claim, the one that lapses first before the others.
@@ -62,6 +73,12 @@ class OfficeDesk : public Desk {
   // At most `rows` dead letters from number `next` on, which then stands behind the last one; false: there
   // are no more.
   virtual bool each_dead(uint64_t& next, size_t rows, const std::function<void(const DeadFacts&)>& visit) = 0;
+  // At most `rows` entries of the chronicle from number `next` on, which then stands behind the last one;
+  // false: there are no more. What retention has dropped is stepped over.
+  virtual bool each_event(uint64_t& next, size_t rows,
+                          const std::function<void(uint64_t, const EventRecord&)>& visit) const = 0;
+  // The number of the newest entry; 0: there is none.
+  virtual uint64_t last_event() const = 0;
   // Guards tell what they know; of the open batch and of memory.
   virtual void report(FactsSink& sink) const = 0;
 
@@ -73,6 +90,11 @@ class OfficeDesk : public Desk {
   // As PAUSE and RESUME; a role that is not there is NOTFOUND. Chronicled.
   virtual Status pause(std::string_view role, std::string_view reason) = 0;
   virtual Status resume(std::string_view role) = 0;
+  // Every claim of the role is given back, nothing spent; whoever held one finds it lost. How many: at most
+  // 256, the rest stays. Chronicled once. Not under a freeze of everything.
+  virtual size_t release_claims(std::string_view role, std::string_view by) = 0;
+  virtual Status restrict(const Restriction& restriction) = 0;
+  virtual void lift(const Restriction& restriction) = 0;
 };
 
 // When tick() has something to do, by either clock; nothing: until then nothing.
@@ -104,6 +126,13 @@ class Office {
   virtual Wakeup next_wakeup() const { return {}; }
   // An entry of the chronicle. Entries that it writes meanwhile come in later calls.
   virtual void noted(const EventRecord& /*event*/, OfficeDesk& /*desk*/) {}
+  // Retention, or DEAD DROP, is about to erase these, in the open batch: once each.
+  virtual void forgets(const EventRecord& /*event*/, uint64_t /*number*/, uint64_t /*bytes*/,
+                       OfficeDesk& /*desk*/) {}
+  virtual void forgets(const PastFailure& /*failure*/, OfficeDesk& /*desk*/) {}
+  // The open batch is about to be sealed: the place to put a row once that has changed many times. Chronicles
+  // nothing, publishes nothing.
+  virtual void sealing(OfficeDesk& /*desk*/) {}
   // An operation of this layer: one reply.
   virtual void command(const Operation& /*operation*/, const Caller& /*caller*/, OfficeDesk& /*desk*/,
                        ReplyWriter& writer) {

@@ -353,6 +353,17 @@ struct IncidentClose {
   Text id;
   Text reason{};
 };
+// What the bus has learned of incidents.
+enum class Study : uint8_t { insights, graph, notices, unknown };
+struct IncidentStudy {
+  Study what = Study::insights;
+  Text fingerprint{};  // of the graph; empty: all of it
+  size_t count = 100;  // of insights and unknown ones
+};
+// One look of the monitor at everything.
+struct Sweep {
+  std::optional<int64_t> since_ms;  // wall time; nothing: since the sweep before
+};
 // Not on the wire. The server's: zones as they are at its start, after a RELOAD, and once a day.
 struct ZoneRulesGiven {
   std::vector<ZoneRules> zones;
@@ -377,6 +388,6 @@ using Operation =
                  op::Daemons, op::DaemonInfo, op::DaemonForget, op::Reap, op::DeploySet, op::DeployRollback,
                  op::DeployList, op::DeployGet, op::EventAdd, op::CronSet, op::CronList, op::CronDrop,
                  op::ZoneRulesGiven, op::IncidentOpen, op::IncidentList, op::IncidentGet, op::IncidentAck,
-                 op::IncidentNote, op::IncidentClose>;
+                 op::IncidentNote, op::IncidentClose, op::IncidentStudy, op::Sweep>;
 
 }  // namespace pawl::core

@@ -88,6 +88,26 @@ bool Machine::OpsDesk::each_dead(uint64_t& next, size_t rows,
   });
 }
 
+bool Machine::OpsDesk::each_event(uint64_t& next, size_t rows,
+                                  const std::function<void(uint64_t, const EventRecord&)>& visit) const {
+  std::vector<std::pair<uint64_t, EventRecord>> found;
+  m_.view_.scan(Table::chronicle, keys::number(std::max(next, m_.head_.first_event)), "",
+                [&](std::string_view key, std::string_view value) {
+                  auto event = decode<EventRecord>(value);
+                  if (!event) {
+                    m_.damage("an entry of the chronicle");
+                    return false;
+                  }
+                  found.emplace_back(keys::read_be(key, 0, 8), std::move(*event));
+                  return found.size() < rows;
+                });
+  for (const auto& [number, event] : found) {
+    next = number + 1;
+    visit(number, event);
+  }
+  return found.size() == rows;
+}
+
 // ---- Effects --------------------------------------------------------------------
 
 Result<std::string> Machine::OpsDesk::push(const op::Push& push, std::string_view by) {
@@ -121,6 +141,24 @@ Status Machine::OpsDesk::resume(std::string_view role) {
   Publisher outbox(*this);
   m_.apply_resume({role}, writer, outbox);
   return writer.status;
+}
+
+size_t Machine::OpsDesk::release_claims(std::string_view role, std::string_view by) {
+  constexpr size_t released_max = 256;
+  if (m_.freeze_.all()) return 0;
+  std::vector<uint64_t> found;
+  for (const auto& [deadline_ms, sequence] : m_.leases_) {  // an order that does not depend on the process
+    if (found.size() == released_max) break;
+    const LiveClaim& claim = m_.claims_.at(sequence);
+    if (m_.role_by_number(claim.life.role).record.name == role) found.push_back(sequence);
+  }
+  for (const uint64_t sequence : found) m_.release_claim(m_.claims_.at(sequence), 0);
+  if (!found.empty()) {
+    chronicle(
+        "role.released",
+        {{"role", std::string(role)}, {"by", std::string(by)}, {"claims", std::to_string(found.size())}});
+  }
+  return found.size();
 }
 
 }  // namespace pawl::core

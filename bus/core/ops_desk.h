@@ -23,6 +23,14 @@ class Machine::OpsDesk final : public DeskFor<OfficeDesk, Table::ops> {
   void command(const Operation& operation, const Caller& caller, ReplyWriter& writer) {
     office_.command(operation, caller, *this, writer);
   }
+  void forgets(const EventRecord& event, uint64_t number, uint64_t bytes) {
+    office_.forgets(event, number, bytes, *this);
+  }
+  void forgets(const PastFailure& failure) { office_.forgets(failure, *this); }
+  void sealing() {
+    deliver_notes();
+    office_.sealing(*this);
+  }
   void note(const EventRecord& event) { notes_.push_back(event); }
   // Tells the office of what was chronicled, and of what that leads to.
   void deliver_notes();
@@ -37,6 +45,9 @@ class Machine::OpsDesk final : public DeskFor<OfficeDesk, Table::ops> {
   void each_claim(const std::function<void(const ClaimFacts&)>& visit) const override;
   std::optional<int64_t> oldest_ready_ms(std::string_view role) override;
   bool each_dead(uint64_t& next, size_t rows, const std::function<void(const DeadFacts&)>& visit) override;
+  bool each_event(uint64_t& next, size_t rows,
+                  const std::function<void(uint64_t, const EventRecord&)>& visit) const override;
+  uint64_t last_event() const override { return m_.head_.next_event - 1; }
   void report(FactsSink& sink) const override { m_.gate_.report(sink, *m_.desk_); }
   Result<std::string> push(const op::Push& push, std::string_view by) override;
   void publish(std::string_view topic, std::string_view text) override {
@@ -44,6 +55,11 @@ class Machine::OpsDesk final : public DeskFor<OfficeDesk, Table::ops> {
   }
   Status pause(std::string_view role, std::string_view reason) override;
   Status resume(std::string_view role) override;
+  size_t release_claims(std::string_view role, std::string_view by) override;
+  Status restrict(const Restriction& restriction) override {
+    return m_.gate_.restrict(restriction, *m_.desk_);
+  }
+  void lift(const Restriction& restriction) override { m_.gate_.lift(restriction, *m_.desk_); }
 
  private:
   Office& office_;

@@ -49,6 +49,18 @@ void Ops::noted(const core::EventRecord& event, core::OfficeDesk& desk) {
   tell(desk, [&](Part& part) { part.noted(event, desk); });
 }
 
+void Ops::forgets(const core::EventRecord& event, uint64_t number, uint64_t bytes, core::OfficeDesk& desk) {
+  tell(desk, [&](Part& part) { part.forgets(event, number, bytes, desk); });
+}
+
+void Ops::forgets(const core::PastFailure& failure, core::OfficeDesk& desk) {
+  tell(desk, [&](Part& part) { part.forgets(failure, desk); });
+}
+
+void Ops::sealing(core::OfficeDesk& desk) {
+  tell(desk, [&](Part& part) { part.sealing(desk); });
+}
+
 void Ops::command(const core::Operation& operation, const core::Caller& caller, core::OfficeDesk& desk,
                   core::ReplyWriter& writer) {
   bool known = false;

@@ -19,6 +19,10 @@ class Ops final : public core::Office {
   void tick(core::OfficeDesk& desk) override;
   core::Wakeup next_wakeup() const override;
   void noted(const core::EventRecord& event, core::OfficeDesk& desk) override;
+  void forgets(const core::EventRecord& event, uint64_t number, uint64_t bytes,
+               core::OfficeDesk& desk) override;
+  void forgets(const core::PastFailure& failure, core::OfficeDesk& desk) override;
+  void sealing(core::OfficeDesk& desk) override;
   void command(const core::Operation& operation, const core::Caller& caller, core::OfficeDesk& desk,
                core::ReplyWriter& writer) override;
   std::vector<std::string> zones(const core::OfficeDesk& desk) const override;

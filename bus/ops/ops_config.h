@@ -5,12 +5,13 @@
 #include <optional>
 #include <vector>
 
+#include "bus/core/gate.h"
 #include "bus/ops/classifier.h"
 #include "bus/ops/policy.h"
 
 namespace pawl::ops {
 
-struct OpsConfig {
+struct OpsConfig : core::OfficeRules {
   std::vector<ClassifyRule> classify;                 // before the shipped ones; checked
   std::vector<PolicyRule> policy;                     // likewise
   std::array<std::optional<Cap>, action_count> caps;  // instead of the shipped ones
@@ -22,5 +23,12 @@ struct OpsConfig {
     return table;
   }
 };
+
+// Of a running bus.
+inline const OpsConfig& config_of(const core::Desk& desk) {
+  static const OpsConfig shipped;
+  const auto* config = static_cast<const OpsConfig*>(desk.config().office.get());
+  return config == nullptr ? shipped : *config;
+}
 
 }  // namespace pawl::ops

@@ -31,6 +31,11 @@ class Part {
   virtual core::Wakeup next_wakeup() const { return {}; }
   // An entry of the chronicle, whoever wrote it.
   virtual void noted(const core::EventRecord& /*event*/, core::OfficeDesk& /*desk*/) {}
+  // As core::Office says.
+  virtual void forgets(const core::EventRecord& /*event*/, uint64_t /*number*/, uint64_t /*bytes*/,
+                       core::OfficeDesk& /*desk*/) {}
+  virtual void forgets(const core::PastFailure& /*failure*/, core::OfficeDesk& /*desk*/) {}
+  virtual void sealing(core::OfficeDesk& /*desk*/) {}
   // An operation of this part's own: one reply. False: it is not, and nothing was written.
   virtual bool command(const core::Operation& /*operation*/, const core::Caller& /*caller*/,
                        core::OfficeDesk& /*desk*/, core::ReplyWriter& /*writer*/) {

@@ -156,4 +156,52 @@ Decoded decode_incident_close(const Command& /*command*/, Args args) {
   return operation(close);
 }
 
+namespace {
+
+Decoded decode_study(const Command& command, Args args, op::Study what) {
+  static constexpr std::array<Option, 1> known = {{{"COUNT"}}};
+  op::IncidentStudy study{what};
+  OptionReader options(command, args.subspan(2), known);
+  while (options.next()) {
+    const auto count = options.count(limits::items_per_command_max);
+    if (count) study.count = *count;
+  }
+  if (options.failed()) return options.take_error();
+  return operation(study);
+}
+
+}  // namespace
+
+Decoded decode_incident_insights(const Command& command, Args args) {
+  return decode_study(command, args, op::Study::insights);
+}
+
+Decoded decode_incident_unknown(const Command& command, Args args) {
+  return decode_study(command, args, op::Study::unknown);
+}
+
+Decoded decode_incident_graph(const Command& /*command*/, Args args) {
+  op::IncidentStudy study{op::Study::graph};
+  if (args.size() > 2) {
+    study.fingerprint = args[2];
+    if (auto error = bad_length("the fingerprint", args[2], 1, limits::incident_title_bytes_max)) {
+      return *std::move(error);
+    }
+  }
+  return operation(study);
+}
+
+Decoded decode_incident_notices(const Command& /*command*/, Args /*args*/) {
+  return operation(op::IncidentStudy{op::Study::notices});
+}
+
+Decoded decode_sweep(const Command& command, Args args) {
+  static constexpr std::array<Option, 1> known = {{{"SINCE"}}};
+  op::Sweep sweep;
+  OptionReader options(command, args.subspan(1), known);
+  while (options.next()) sweep.since_ms = options.number(0, INT64_MAX);
+  if (options.failed()) return options.take_error();
+  return operation(sweep);
+}
+
 }  // namespace pawl::protocol

@@ -71,6 +71,11 @@ Decoded decode_incident_get(const Command& command, Args args);
 Decoded decode_incident_ack(const Command& command, Args args);
 Decoded decode_incident_note(const Command& command, Args args);
 Decoded decode_incident_close(const Command& command, Args args);
+Decoded decode_incident_insights(const Command& command, Args args);
+Decoded decode_incident_graph(const Command& command, Args args);
+Decoded decode_incident_notices(const Command& command, Args args);
+Decoded decode_incident_unknown(const Command& command, Args args);
+Decoded decode_sweep(const Command& command, Args args);
 
 // Which session command it is, is told by the row.
 Decoded decode_session(const Command& command, Args args);

@@ -153,6 +153,8 @@ std::vector<Asked> about_none() {
       {"INCIDENT ACK", op::IncidentAck{}, "oa"},
       {"INCIDENT NOTE", op::IncidentNote{}, "oa"},
       {"INCIDENT CLOSE", op::IncidentClose{}, "oa"},
+      {"INCIDENT INSIGHTS", op::IncidentStudy{}, "pwoa"},
+      {"SWEEP", op::Sweep{}, "woa"},
       {"time zones, the server's", op::ZoneRulesGiven{}, "a"},
       {"unclaim, the server's", op::Unclaim{}, "a"},
       {"flag files, the server's", op::KillFiles{}, "a"},

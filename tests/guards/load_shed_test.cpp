@@ -308,6 +308,8 @@ TEST_CASE("shed: what a full disk stops") {
       {"INCIDENT ACK", op::IncidentAck{}, never},
       {"INCIDENT NOTE", op::IncidentNote{}, never},
       {"INCIDENT CLOSE", op::IncidentClose{}, never},
+      {"INCIDENT INSIGHTS", op::IncidentStudy{}, never},
+      {"SWEEP", op::Sweep{}, never},
       {"the rules of time zones", op::ZoneRulesGiven{}, never},
       {"a claim whose reply was lost", op::Unclaim{}, never},
   };

@@ -68,7 +68,6 @@ TEST_CASE("unknown verbs and wrong arity") {
   check({
       {"PUHS r p", "ERR unknown command 'PUHS'; did you mean PUSH?"},
       {"SUBSCRIB x", "ERR unknown command 'SUBSCRIB'; did you mean SUBSCRIBE?"},
-      {"SWEEP", "ERR unknown command 'SWEEP'; COMMAND LIST names those that there are"},
       {"BACKUP", "ERR unknown command 'BACKUP'; COMMAND LIST names those that there are"},
       {"BACKUP d", "ERR unknown command 'BACKUP'; COMMAND LIST names those that there are"},
       {std::string(100, 'x'),
@@ -116,7 +115,11 @@ TEST_CASE("unknown verbs and wrong arity") {
       {"CRON SET a/b e r p", "BADARG a schedule is 1 to 128 of A-Z a-z 0-9 . _ : -, not 'a/b'"},
       {"CRON SET a e r p CATCHUP twice", "BADARG CATCHUP 'twice' is none of: skip once all"},
       {"CRON LIST x", "ERR wrong number of arguments for 'cron list'; usage: CRON LIST"},
-      {"INCIDENT", "ERR INCIDENT needs a second word: OPEN, LIST, GET, ACK, NOTE, CLOSE"},
+      {"INCIDENT",
+       "ERR INCIDENT needs a second word: OPEN, LIST, GET, ACK, NOTE, CLOSE, INSIGHTS, GRAPH, NOTICES, "
+       "UNKNOWN"},
+      {"INCIDENT INSIGHTS COUNT 0", "BADARG COUNT is a whole number from 1 to 10000, not '0'"},
+      {"SWEEP SINCE soon", "BADARG SINCE is a whole number from 0 to 9223372036854775807, not 'soon'"},
       {"INCIDENT OPEN severe t", "BADARG the tier 'severe' is none of: concern ultra"},
       {"INCIDENT LIST STATE shut", "BADARG STATE 'shut' is none of: open closed"},
       {"INCIDENT GET I/1", "BADARG an id is 1 to 32 of 0-9 a-z, not 'I/1'"},

@@ -36,7 +36,7 @@ TEST_CASE("help names every command") {
     CHECK(text.find(std::string(command.usage) + "\n    " + std::string(command.help)) != std::string::npos);
     CHECK(help_for(command.verb).find(command.usage) != std::string::npos);
   }
-  CHECK(text.find("SWEEP") == std::string::npos);
+  CHECK(text.find("BACKUP") == std::string::npos);
   CHECK(help_for("none").empty());
 }
 

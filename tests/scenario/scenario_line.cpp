@@ -406,6 +406,11 @@ std::optional<Operation> make_ops_operation(const ScenarioLine& line) {
   if (verb == "incidentget") return op::IncidentGet{arg(line, 0)};
   if (verb == "incidentack") return op::IncidentAck{arg(line, 0), line.word("owner").value_or("")};
   if (verb == "incidentnote") return op::IncidentNote{arg(line, 0), arg(line, 1)};
+  if (verb == "sweep") return op::Sweep{};
+  if (verb == "insights") return op::IncidentStudy{};
+  if (verb == "graph") return op::IncidentStudy{op::Study::graph, arg(line, 0)};
+  if (verb == "notices") return op::IncidentStudy{op::Study::notices};
+  if (verb == "unknown") return op::IncidentStudy{op::Study::unknown};
   if (verb == "incidentclose") return op::IncidentClose{arg(line, 0), arg(line, 1)};
   if (verb == "crons") return op::CronList{};
   if (verb == "crondrop") return op::CronDrop{arg(line, 0)};

@@ -216,6 +216,8 @@ struct Describer {
   std::string operator()(const op::IncidentNote& o) const {
     return Line("INCIDENT NOTE").word(o.id).word(o.text).done();
   }
+  std::string operator()(const op::IncidentStudy&) const { return "INCIDENT INSIGHTS"; }
+  std::string operator()(const op::Sweep&) const { return "SWEEP"; }
   std::string operator()(const op::IncidentClose& o) const {
     return Line("INCIDENT CLOSE").word(o.id).word(o.reason).done();
   }
