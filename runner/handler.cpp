@@ -187,7 +187,7 @@ Handler::~Handler() {
   if (reaper_.pid >= 0) {
     end_reaper(reaper_);
     // It ends only when nobody is left; unless somebody killed it.
-    while (end_orphans()) poll(nullptr, 0, 1);
+    while (spec_.alone && end_orphans()) poll(nullptr, 0, 1);
   }
   close_all();
 }
@@ -221,7 +221,7 @@ void Handler::pump(int64_t now_ms) {
   drain_reports();
   if (all_gone_) return finish();
   if (reaper_lost_) {
-    all_gone_ = !end_orphans();
+    all_gone_ = !spec_.alone || !end_orphans();
     return;
   }
   if (exited_) {

@@ -35,6 +35,8 @@ struct HandlerSpec {
   size_t error_tail_bytes_max = 4096;         // of stderr: the last ones are kept
   std::optional<int64_t> deadline_ms;         // then the group is ended
   int64_t kill_after_ms = 5000;               // from TERM to KILL
+  // The process has no children but handlers: who outlives a reaper that was killed is ended as one of them.
+  bool alone = true;
   std::function<void(std::string_view)> on_report;  // one line from descriptor 3, without its end
 };
 

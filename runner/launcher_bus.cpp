@@ -101,6 +101,7 @@ void Launcher::run_check(Daemon& daemon, int64_t now_ms) {
   spec.command = daemon.spec.ready_command;
   spec.environment = environment_of(daemon);
   spec.deadline_ms = now_ms + command_timeout_ms;
+  spec.alone = false;  // beside keepers
   Result<std::unique_ptr<Handler>> started = Handler::start(std::move(spec), now_ms);
   if (started) {
     daemon.check = std::move(*started);

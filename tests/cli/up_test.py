@@ -151,6 +151,17 @@ ready_command = ["test", "-e", "well"]
         self.assertRegex(done.stderr, r"sick: ready, pid \d+")
         self.assertEqual(self.list()["sick"]["state"], "ready")
 
+    def test_one_that_ends_while_its_ready_command_runs_takes_nobody_along(self):
+        self.up('''
+[daemon.sick]
+command = ["sh", "-c", "while ! test -e asked; do sleep 0.01; done; exit 3"]
+restarts = { max = 0, per = "1m" }
+ready = "command"
+ready_command = ["sh", "-c", "touch asked; exec sleep 300"]
+''')
+        self.wait_for("sick", "failed")
+        self.assertEqual([state for name, state in self.steps() if name == "bus"], ["waiting", "starting", "ready"])
+
     def test_restart_is_no_failure(self):
         self.up('[daemon.a]\ncommand = ["sleep", "300"]\nrestarts = { max = 0, per = "1m" }\n')
         self.wait_for("a", "ready")
