@@ -288,7 +288,7 @@ constexpr std::array<OptionSpec, 1> incident_close_options = {{
     {"reason", text, "TEXT", "what it was, and what helped"},
 }};
 
-constexpr std::array<CommandSpec, 62> table = {{
+constexpr std::array<CommandSpec, 63> table = {{
     {"serve", "", 0, 0, "run the bus", serve_options},
     {"up", "", 0, 0, "start bus, runner, mirror and daemons of pawl.toml, and keep them alive", up_options},
     {"push", "ROLE [PAYLOAD|-|@FILE]", 1, 2, "give work to a role; prints the id", push_options},
@@ -320,6 +320,7 @@ constexpr std::array<CommandSpec, 62> table = {{
     {"incident ack", "ID", 1, 1, "say that you look at it", incident_ack_options},
     {"incident note", "ID TEXT|-|@FILE", 2, 2, "add a note", {}},
     {"incident close", "ID", 1, 1, "it is over", incident_close_options},
+    {"notify stats", "", 0, 0, "notices that were raised, sent and held back, by channel", {}},
     {"daemons", "[NAME | forget NAME]", 0, 2, "who beats, in which colour and why", {}},
     {"guards",
      "[mode NAME off|observe|enforce]",

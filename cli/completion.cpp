@@ -130,6 +130,7 @@ std::string_view group_help(std::string_view group) {
   if (group == "quota") return "caps on tokens, cost and calls";
   if (group == "cron") return "pushes on a schedule";
   if (group == "incident") return "what somebody should look at";
+  if (group == "notify") return "who was told";
   return "dead letters";
 }
 

@@ -145,6 +145,7 @@ void read_section(ConfigReader& reader, const TomlNode& node, FileConfig& config
   for (const Section& section : sections) {
     known.push_back(section.name);
     if (section.name != node.key) continue;
+    if (section.kind == TomlKind::array) config.wholes[std::string(section.example)] = toml_value_text(node);
     if (reader.expect({}, node, section.kind, section.example)) section.read(reader, node, config);
     return;
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -32,9 +33,10 @@ struct FileConfig {
   std::vector<runner::NotifyChannel> notify;  // [[notify]], in the order of the file
   // What only the mirror must have: environment variables of [[notify]] that are not set, a line each.
   std::string notify_faults;
-  ops::OpsConfig rules;       // [[classify]], [[policy]] and the limits of their actions
-  bool has_commands = false;  // a role has a command: there is work for a runner
-  bool has_notify = false;    // [[notify]]: there is work for a mirror
+  ops::OpsConfig rules;  // [[classify]], [[policy]] and the limits of their actions, [[notify]]
+  std::map<std::string, std::string> wholes;  // sections that RELOAD compares as a whole: name → what it says
+  bool has_commands = false;                  // a role has a command: there is work for a runner
+  bool has_notify = false;                    // [[notify]]: there is work for a mirror
   std::string path;
 };
 

@@ -190,6 +190,17 @@ std::vector<std::string> config_changes(const FileConfig& from, const FileConfig
   compare("guards", guard_settings(from.bus.guards), guard_settings(to.bus.guards), lines);
   compare("incidents", incident_settings(from.bus.incidents), incident_settings(to.bus.incidents), lines);
   compare_entries("cron", from.bus.crons, to.bus.crons, core::CronConfig{}, cron_settings, lines);
+  std::map<std::string, std::string> wholes = to.wholes;
+  wholes.insert(from.wholes.begin(), from.wholes.end());
+  for (const auto& [section, unused] : wholes) {
+    const auto was = from.wholes.find(section);
+    const auto is = to.wholes.find(section);
+    if (was == from.wholes.end() || is == to.wholes.end()) {
+      lines.push_back(section + (was == from.wholes.end() ? " added" : " removed"));
+    } else if (was->second != is->second) {
+      lines.push_back(section + " changed");
+    }
+  }
   compare_entries("user", from.bus.users, to.bus.users, core::UserConfig{}, user_settings, lines);
   for (const auto& [name, user] : to.bus.users) {
     const auto was = from.bus.users.find(name);

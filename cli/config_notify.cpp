@@ -22,6 +22,7 @@ constexpr int64_t tries_most = 1000;
 struct Draft {
   NotifyChannel channel;
   std::optional<NotifyTo> to;
+  ops::NotifyChannel gate;
   std::string faults;  // variables that are not set
   std::vector<const TomlNode*> given;
 
@@ -158,6 +159,16 @@ constexpr std::array<Key, 11> keys = {{
     {"tries", read_tries},
 }};
 
+const Key* find_channel_key(ConfigReader& reader, const Place& place, const TomlNode& node) {
+  std::vector<std::string_view> known(gate_keys().begin(), gate_keys().end());
+  for (const Key& key : keys) {
+    if (key.name == node.key) return &key;
+    known.push_back(key.name);
+  }
+  reader.unknown_key(place, node, known);
+  return nullptr;
+}
+
 // Which keys go with which target.
 struct Needs {
   std::string_view key;
@@ -199,6 +210,25 @@ void finish(ConfigReader& reader, const Place& place, const TomlNode& table, Dra
              tiers && channel.tiers.empty() && channel.kinds.empty()) {
     reader.fail(place, *tiers, "is empty, and there are no kinds: nothing would ever be posted");
   }
+  for (const TomlNode* node : draft.given) {
+    const auto& gate = gate_keys();
+    if (!channel.tiers.empty() || std::find(gate.begin(), gate.end(), node->key) == gate.end()) continue;
+    reader.fail(place, *node, "is for notices of incidents, which this channel does not get; give it tiers");
+  }
+}
+
+// What the bus's gate knows of the channel; one for kinds alone it does not know.
+void add_gate(ConfigReader& reader, const Place& place, const TomlNode& table, Draft& draft,
+              FileConfig& config) {
+  if (draft.channel.tiers.empty()) return;
+  draft.gate.name = draft.channel.name;
+  for (const std::string& word : draft.channel.tiers) {
+    if (const auto tier = ops::word_from<ops::Tier>(word, ops::tier_names)) draft.gate.tiers.push_back(*tier);
+  }
+  for (const std::string& wrong : ops::check_notify_channel(draft.gate)) {
+    reader.fail(table.line, place.name + ": " + wrong);
+  }
+  config.rules.notify.push_back(draft.gate);
 }
 
 }  // namespace
@@ -211,12 +241,17 @@ void read_notify(ConfigReader& reader, const TomlNode& array, FileConfig& config
     Draft draft;
     draft.channel.place = reader.place_of(table);
     for (const TomlNode& node : table.items) {
-      const Key* key = find_key(reader, place, node, keys);
+      if (read_gate_key(reader, place, node, draft.gate)) {
+        draft.given.push_back(&node);
+        continue;
+      }
+      const Key* key = find_channel_key(reader, place, node);
       if (key == nullptr) continue;
       draft.given.push_back(&node);
       key->read({reader, place, node}, draft);
     }
     finish(reader, place, table, draft);
+    add_gate(reader, place, table, draft, config);
     const std::string& name = draft.channel.name;
     const bool taken = std::any_of(config.notify.begin(), config.notify.end(),
                                    [&](const NotifyChannel& other) { return other.name == name; });

@@ -74,23 +74,14 @@ Span from_of(ConfigReader& reader, const Place& place, const TomlNode& node) {
   return spans.empty() ? Span{} : spans.front();
 }
 
-std::optional<int64_t> minute_of(std::string_view text) {
-  if (text.size() != 5 || text[2] != ':') return std::nullopt;
-  const auto hour = parse_int(text.substr(0, 2));
-  const auto minute = parse_int(text.substr(3));
-  if (!hour || !minute || *hour < 0 || *hour > 24 || *minute < 0 || *minute > 59) return std::nullopt;
-  if (*hour == 24 && *minute != 0) return std::nullopt;
-  return *hour * 60 + *minute;
-}
-
 // "22:00-06:00", the end not included; past midnight it is two spans.
 std::vector<Span> minutes_of(ConfigReader& reader, const Place& place, const TomlNode& node) {
   std::vector<Span> out;
   for (const TomlNode* item : texts_of(reader, place, node, "\"22:00-06:00\"")) {
     const std::string_view text = item->text;
     const size_t dash = text.find('-');
-    const auto from = minute_of(text.substr(0, dash));
-    const auto to = dash == std::string_view::npos ? std::nullopt : minute_of(text.substr(dash + 1));
+    const auto from = minute_of_day(text.substr(0, dash));
+    const auto to = dash == std::string_view::npos ? std::nullopt : minute_of_day(text.substr(dash + 1));
     if (!from || !to || *from == *to || *from == 1440) {
       reader.fail(place, node,
                   "says \"" + item->text + "\"; write it like \"22:00-06:00\", from a time to another one");
@@ -102,17 +93,6 @@ std::vector<Span> minutes_of(ConfigReader& reader, const Place& place, const Tom
     }
   }
   return out;
-}
-
-std::string glob_of(ConfigReader& reader, const Place& place, const TomlNode& node) {
-  const auto glob = reader.text(place, node, "\"team-*\"");
-  if (!glob) return "";
-  std::string plain = *glob;
-  std::replace_if(
-      plain.begin(), plain.end(), [](char c) { return c == '*' || c == '?'; }, 'x');
-  if (!well_formed_name(plain))
-    reader.fail(place, node, "is no name; it may have * for any run and ? for any one character");
-  return *glob;
 }
 
 struct ClassifyKey {
@@ -226,6 +206,26 @@ struct Table {
 };
 
 }  // namespace
+
+std::optional<int64_t> minute_of_day(std::string_view text) {
+  if (text.size() != 5 || text[2] != ':') return std::nullopt;
+  const auto hour = parse_int(text.substr(0, 2));
+  const auto minute = parse_int(text.substr(3));
+  if (!hour || !minute || *hour < 0 || *hour > 24 || *minute < 0 || *minute > 59) return std::nullopt;
+  if (*hour == 24 && *minute != 0) return std::nullopt;
+  return *hour * 60 + *minute;
+}
+
+std::string glob_of(ConfigReader& reader, const Place& place, const TomlNode& node) {
+  const auto glob = reader.text(place, node, "\"team-*\"");
+  if (!glob) return "";
+  std::string plain = *glob;
+  std::replace_if(
+      plain.begin(), plain.end(), [](char c) { return c == '*' || c == '?'; }, 'x');
+  if (!well_formed_name(plain))
+    reader.fail(place, node, "is no name; it may have * for any run and ? for any one character");
+  return *glob;
+}
 
 void read_classify(ConfigReader& reader, const TomlNode& array, FileConfig& config) {
   constexpr std::array<std::string_view, 3> known = {"name", "when", "class"};

@@ -22,6 +22,16 @@ void read_run(ConfigReader& reader, const TomlNode& table, FileConfig& config); 
 // [[notify]]: an array of tables.
 void read_notify(ConfigReader& reader, const TomlNode& array, FileConfig& config);
 
+// "23:59"; nothing for what is no time of day. 24:00 is one, the end of it.
+std::optional<int64_t> minute_of_day(std::string_view text);
+// A name with * and ? in it; empty after a complaint.
+std::string glob_of(ConfigReader& reader, const Place& place, const TomlNode& node);
+
+// Keys of [[notify]] that are for the bus's gate. False: it is none of them.
+bool read_gate_key(ConfigReader& reader, const Place& place, const TomlNode& node,
+                   ops::NotifyChannel& channel);
+std::span<const std::string_view> gate_keys();
+
 // [[classify]] and [[policy]]: arrays of tables, checked as a whole.
 void read_classify(ConfigReader& reader, const TomlNode& array, FileConfig& config);
 void read_policy(ConfigReader& reader, const TomlNode& array, FileConfig& config);

@@ -41,6 +41,7 @@ constexpr Route routes[] = {
     {"incident ack", run_incident_ack},
     {"incident note", run_incident_note},
     {"incident close", run_incident_close},
+    {"notify stats", run_notify_stats},
     {"cron set", run_cron_set},
     {"cron list", run_cron_list},
     {"cron drop", run_cron_drop},

@@ -43,6 +43,8 @@ int run_quota_show(Session* session);
 int run_quota_set(Session* session);
 int run_quota_drop(Session* session);
 int run_guards(Session* session);
+// notify.cpp
+int run_notify_stats(Session* session);
 // incident.cpp
 int run_incident_list(Session* session);
 int run_incident_show(Session* session);

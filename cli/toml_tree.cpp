@@ -72,6 +72,27 @@ std::string_view toml_kind_name(TomlKind kind) {
   return "a value";
 }
 
+std::string toml_value_text(const TomlNode& node) {
+  switch (node.kind) {
+    case TomlKind::table:
+    case TomlKind::array: {
+      std::string text = node.kind == TomlKind::table ? "{" : "[";
+      for (const TomlNode& item : node.items) text += item.key + "=" + toml_value_text(item) + ",";
+      return text + (node.kind == TomlKind::table ? "}" : "]");
+    }
+    case TomlKind::integer:
+      return std::to_string(node.integer);
+    case TomlKind::number:
+      return std::to_string(node.number);
+    case TomlKind::boolean:
+      return node.boolean ? "true" : "false";
+    case TomlKind::text:
+    case TomlKind::date:
+      break;
+  }
+  return std::to_string(node.text.size()) + ":" + node.text;
+}
+
 Result<TomlNode> parse_toml(std::string_view text, const std::string& path) {
   try {
     return converted(toml::parse(text, path));

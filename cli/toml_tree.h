@@ -27,6 +27,9 @@ struct TomlNode {
 // "a text", "an integer", …: for error messages.
 std::string_view toml_kind_name(TomlKind kind);
 
+// A node's value as one text: equal for equal values, wherever they stand.
+std::string toml_value_text(const TomlNode& node);
+
 // Malformed TOML is ERR with `path`, line and what is wrong. `path` is for messages only.
 Result<TomlNode> parse_toml(std::string_view text, const std::string& path);
 

@@ -179,7 +179,7 @@ NotifyText notify_text(const NotifyEntry& entry) {
   }
   if (shown.title.empty()) shown.title = clean(entry.kind);
   const std::string tier = clean(entry.text_of("tier"));
-  if (!tier.empty()) shown.title = "[" + tier + "] " + shown.title;
+  if (!tier.empty() && entry.kind != gate_kind) shown.title = "[" + tier + "] " + shown.title;
   shown.title = fitted(one_line(shown.title), title_characters_max, as_is);
   return shown;
 }

@@ -18,10 +18,6 @@ Json json_of(const Reply& value) {
   return Json(std::move(items));
 }
 
-bool holds(const std::vector<std::string>& words, std::string_view word) {
-  return std::find(words.begin(), words.end(), word) != words.end();
-}
-
 }  // namespace
 
 std::string NotifyEntry::text_of(std::string_view name) const {
@@ -78,7 +74,6 @@ bool kind_matches(std::string_view pattern, std::string_view kind) {
 bool selects(const NotifyChannel& channel, const NotifyEntry& entry) {
   if (entry.kind == gap_kind) return true;
   if (entry.kind == gate_kind) return entry.text_of("to") == channel.name;
-  if (holds(channel.tiers, entry.text_of("tier"))) return true;
   return std::any_of(channel.kinds.begin(), channel.kinds.end(),
                      [&](const std::string& pattern) { return kind_matches(pattern, entry.kind); });
 }

@@ -29,7 +29,7 @@ struct NotifyChannel {
   std::string secret;                // webhook: signs; empty: unsigned
   std::vector<std::string> command;  // command: an argument vector
   std::string path;                  // file: absolute
-  std::vector<std::string> tiers;    // words of notify_tier_names
+  std::vector<std::string> tiers;    // of which the bus's gate sends it notices: words of notify_tier_names
   std::vector<std::string> kinds;    // "daemon.red", "daemon.*", "*"
   int64_t timeout_ms = 10'000;       // of one try
   int64_t backoff_base_ms = 1'000;   // between tries; doubles
@@ -63,8 +63,8 @@ NotifyEntry test_notice(int64_t wall_ms, std::string_view from);
 
 // Whether the pattern of `kinds` covers the kind.
 bool kind_matches(std::string_view pattern, std::string_view kind);
-// Whether this channel posts this entry: a notice of the gate (notify.sent) where its `to` is the channel's
-// name, a gap always, anything else when its tier or its kind is selected.
+// Whether this channel posts this entry: a notice of the bus's gate (notify.sent) where its `to` is the
+// channel's name, a gap always, anything else when its kind is selected. Tiers are the gate's matter.
 bool selects(const NotifyChannel& channel, const NotifyEntry& entry);
 
 // The same for each try at the same entry in the same channel, and for no other: 32 hex digits.

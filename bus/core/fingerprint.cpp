@@ -67,6 +67,11 @@ uint64_t fingerprint(ErrorClass error_class, std::string_view text) {
   return hash == 0 ? 1 : hash;
 }
 
+uint64_t exact_fingerprint(std::string_view text) {
+  const uint64_t hash = XXH3_64bits(text.data(), text.size());
+  return hash == 0 ? 1 : hash;
+}
+
 std::string fingerprint_text(uint64_t fingerprint) {
   std::string out(16, '0');
   for (size_t i = 0; i < 16; ++i) out[15 - i] = "0123456789abcdef"[(fingerprint >> (4 * i)) & 15];

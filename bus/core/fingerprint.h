@@ -15,6 +15,8 @@ namespace pawl::core {
 std::string normalised_text(std::string_view text);
 // XXH3-64 over class and normalised text; never 0.
 uint64_t fingerprint(ErrorClass error_class, std::string_view text);
+// XXH3-64 of this very text; never 0.
+uint64_t exact_fingerprint(std::string_view text);
 // 16 hex digits.
 std::string fingerprint_text(uint64_t fingerprint);
 

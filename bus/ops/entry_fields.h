@@ -36,11 +36,12 @@ inline std::optional<uint64_t> fingerprint_from(std::string_view text) {
   return value;
 }
 
-// Of an incident, whose fingerprint may be any text ("daemon:slack"); nothing for an empty one.
+// Of an incident, whose fingerprint may be any text ("daemon:web-1", which is another one than web-2); one
+// that stands in it after the last colon ("dead:00f1e2d3c4b5a697") is meant. Nothing for an empty one.
 inline std::optional<uint64_t> incident_fingerprint(std::string_view text) {
   if (text.empty()) return std::nullopt;
-  if (const auto plain = fingerprint_from(text)) return plain;
-  return core::fingerprint(core::ErrorClass::unknown, text);
+  if (const auto plain = fingerprint_from(text.substr(text.rfind(':') + 1))) return plain;
+  return core::exact_fingerprint(text);
 }
 
 // The one that the entry names; or the one of its class and text; or of the class that its kind says.

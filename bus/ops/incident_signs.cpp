@@ -93,8 +93,10 @@ std::optional<Sign> by_tier(const core::EventRecord& event) {
 }  // namespace
 
 std::optional<Sign> sign_of(const core::EventRecord& event) {
-  // Of incidents themselves.
-  if (event.kind.starts_with("incident.")) return std::nullopt;
+  // Of incidents themselves, and of what is done about them.
+  for (const std::string_view about : {"incident.", "policy.", "notify.", "monitor."}) {
+    if (event.kind.starts_with(about)) return std::nullopt;
+  }
   for (const Row& row : table) {
     if (row.kind != event.kind) continue;
     if (!row.value.empty() && field(event, "to") != row.value) continue;

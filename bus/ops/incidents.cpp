@@ -124,6 +124,7 @@ void Incidents::tell(const Incident& incident, std::string_view what, core::Head
   std::move(about.begin(), about.end(), std::back_inserter(fields));
   desk.chronicle("incident." + std::string(what), std::move(fields));
   publish(incident, what, desk);
+  for (const Listener& listener : listeners_) listener(incident, desk);
   if (!incident.is_open() || incident.tier != Tier::ultra) return;
   broadcast_ms_[incident.number] = desk.clocks().bus_ms + desk.config().incidents.broadcast_ms;
 }
@@ -199,6 +200,7 @@ void Incidents::see_again(Incident& incident, const Sighting& sighting, core::Of
   if (grew) return changed(incident, "spread", {}, desk);
   save(incident, desk);
   expect(incident, desk);
+  for (const Listener& listener : listeners_) listener(incident, desk);
 }
 
 std::string Incidents::escalation(const Incident& incident, const core::OfficeDesk& desk) const {

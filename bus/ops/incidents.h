@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -48,6 +49,9 @@ class Incidents final : public Part {
   void gone(std::string_view fingerprint, core::OfficeDesk& desk);
   // Null: none is open under it. Good until the next change.
   const Incident* find(std::string_view fingerprint) const;
+  // Told of each sighting and change, after it. The listener outlives this.
+  using Listener = std::function<void(const Incident&, core::OfficeDesk&)>;
+  void listen(Listener listener) { listeners_.push_back(std::move(listener)); }
   // Of both tiers, oldest first.
   const std::map<uint64_t, Incident>& all_open() const { return open_; }
 
@@ -89,6 +93,7 @@ class Incidents final : public Part {
   std::map<uint64_t, int64_t> broadcast_ms_;      // bus time of the next one, of ultras
   std::set<std::pair<int64_t, uint64_t>> looks_;  // bus time, number
   std::map<uint64_t, int64_t> look_of_;
+  std::vector<Listener> listeners_;
   uint64_t next_number_ = 1;
   uint64_t closed_ = 0;        // rows of closed ones
   uint64_t first_closed_ = 1;  // no number below it has one

@@ -23,6 +23,12 @@ std::string text_of(const std::string& title, Tier tier, NoticeKind kind, uint64
   return text;
 }
 
+bool concerns(const NotifyChannel& channel, const Raise& raised) {
+  return channel.role.empty() || raised.roles.empty() ||
+         std::any_of(raised.roles.begin(), raised.roles.end(),
+                     [&](const std::string& role) { return glob_matches(channel.role, role); });
+}
+
 }  // namespace
 
 std::vector<std::string> check_notify_channel(const NotifyChannel& channel) {
@@ -218,7 +224,7 @@ std::vector<Notice> NotifyGate::raise(const std::vector<NotifyChannel>& channels
                                       int64_t wall_ms) {
   std::vector<Notice> out;
   for (const NotifyChannel& channel : channels) {
-    if (!channel.role.empty() && !glob_matches(channel.role, raised.role)) continue;
+    if (!concerns(channel, raised)) continue;
     Lane& lane = lanes_[channel.name];
     // A channel for ultras hears the end of one also when it was lowered to a concern.
     const auto known = lane.tracked.find(raised.fingerprint);

@@ -54,7 +54,7 @@ struct Raise {
   uint64_t fingerprint = 0;
   Tier tier = Tier::concern;
   Phase phase = Phase::open;
-  std::string role;  // the one that fails most; empty: none
+  std::vector<std::string> roles;  // that it affects; none: everything
   std::string title;
 };
 

@@ -1,4 +1,4 @@
-// What pawl.toml says to the classifier and the policy.
+// What pawl.toml says to the classifier, the policy and the notify gate.
 #pragma once
 
 #include <array>
@@ -7,6 +7,7 @@
 
 #include "bus/core/gate.h"
 #include "bus/ops/classifier.h"
+#include "bus/ops/notify_gate.h"
 #include "bus/ops/policy.h"
 
 namespace pawl::ops {
@@ -15,6 +16,7 @@ struct OpsConfig : core::OfficeRules {
   std::vector<ClassifyRule> classify;                 // before the shipped ones; checked
   std::vector<PolicyRule> policy;                     // likewise
   std::array<std::optional<Cap>, action_count> caps;  // instead of the shipped ones
+  std::vector<NotifyChannel> notify;                  // [[notify]] that name tiers; checked
 
   Classifier classifier() const { return Classifier(classify); }
   PolicyTable policy_table() const {

@@ -4,6 +4,7 @@
 
 #include "bus/ops/cron.h"
 #include "bus/ops/incidents.h"
+#include "bus/ops/notify.h"
 
 namespace pawl::ops {
 
@@ -11,7 +12,10 @@ namespace pawl::ops {
 std::unique_ptr<Ops> make_ops() {
   std::vector<std::unique_ptr<Part>> parts;
   parts.push_back(std::make_unique<Cron>());
-  parts.push_back(std::make_unique<Incidents>());
+  auto incidents = std::make_unique<Incidents>();
+  auto notify = std::make_unique<Notify>(*incidents);
+  parts.push_back(std::move(incidents));
+  parts.push_back(std::move(notify));
   return std::make_unique<Ops>(std::move(parts));
 }
 

@@ -82,6 +82,7 @@ path = "/var/log/x"
 }
 
 TEST_CASE("config: mistakes in [[notify]] are named, and never the url") {
+  // tidy: long-function because it is a table.
   struct Case {
     std::string text;
     std::string error;
@@ -133,6 +134,19 @@ TEST_CASE("config: mistakes in [[notify]] are named, and never the url") {
        "pawl.toml:3: notify[0].backoff starts above its max; raise max or lower base"},
       {"[[notify]]\nto = \"slack\"\ntries = 3\n" + url,
        "pawl.toml:3: notify[0].tries has no meaning with to = \"slack\"; take it out"},
+      // Of the gate.
+      {"[[notify]]\nto = \"slack\"\nquiet = \"22-7\"\n" + url,
+       "pawl.toml:3: notify[0].quiet says \"22-7\"; write it like \"22:00-07:00\", from a time to another "
+       "one"},
+      {"[[notify]]\nto = \"slack\"\nquiet = \"07:00-07:00\"\n" + url,
+       "pawl.toml:1: notify[0]: quiet hours from a time to the same time are empty: leave them out"},
+      {"[[notify]]\nto = \"slack\"\nutc_offset = \"2\"\n" + url,
+       "pawl.toml:3: notify[0].utc_offset says \"2\"; write it like \"+02:00\""},
+      {"[[notify]]\nto = \"slack\"\nquite = \"22:00-07:00\"\n" + url,
+       "pawl.toml:3: unknown key 'quite' in [notify[0]]; did you mean 'quiet'?"},
+      {"[[notify]]\nto = \"slack\"\nkinds = [\"x\"]\nremind = \"1h\"\n" + url,
+       "pawl.toml:4: notify[0].remind is for notices of incidents, which this channel does not get; give it "
+       "tiers"},
   };
   for (const Case& one : cases) {
     const auto parsed = parse_config(one.text, "pawl.toml");
@@ -161,4 +175,38 @@ command = ["/no/such/program"]
         "pawl.toml:5: notify 'command': there is no program '/no/such/program' that may be run; check the "
         "path and its "
         "mode");
+}
+
+TEST_CASE("config: what a channel's gate holds back") {
+  const auto parsed = parse_config(R"([[notify]]
+to = "file"
+path = "/n"
+role = "mail*"
+interval = { base = "1m", max = "1h" }
+settle = "10m"
+flap_changes = 4
+flap_window = "1h"
+storm_max = 3
+storm_window = "5m"
+remind = "0s"
+quiet = "22:00-07:30"
+utc_offset = "-03:30"
+[[notify]]
+to = "command"
+command = ["x"]
+kinds = ["kill.*"]
+)",
+                                   "pawl.toml");
+  INFO((parsed ? "" : parsed.error().text));
+  REQUIRE(parsed);
+  REQUIRE(parsed->rules.notify.size() == 1);  // the other one has no tiers
+  const pawl::ops::NotifyChannel& gate = parsed->rules.notify[0];
+  CHECK(gate.name == "file");
+  CHECK(gate.tiers == std::vector<pawl::ops::Tier>{pawl::ops::Tier::ultra, pawl::ops::Tier::concern});
+  CHECK(gate.role == "mail*");
+  CHECK((gate.min_interval_ms == 60'000 && gate.max_interval_ms == 3'600'000 && gate.settle_ms == 600'000));
+  CHECK((gate.flap_changes == 4 && gate.flap_window_ms == 3'600'000));
+  CHECK((gate.storm_max == 3 && gate.storm_window_ms == 300'000 && gate.remind_every_ms == 0));
+  CHECK(gate.quiet == std::pair<int, int>(22 * 60, 7 * 60 + 30));
+  CHECK(gate.utc_offset_minutes == -210);
 }

@@ -6,7 +6,7 @@ import os
 import signal
 import time
 
-from mirror_case import MirrorCase, free_port, garbage, hang_up, main, wait_until, wire
+from mirror_case import MirrorCase, free_port, garbage, hang_up, main, wait_until
 
 
 class FormatTest(MirrorCase):
@@ -58,24 +58,6 @@ class FormatTest(MirrorCase):
         self.pause("after")
         self.wait_settled("webhook")
         self.assertEqual([json.loads(post.body)["kind"] for post in target.accepted()], ["role.resume", "role.pause"])
-
-    def test_tiers(self):
-        target = self.endpoint()
-        self.write(f'[[notify]]\nto = "slack"\nurl = "{target.url()}"\n'
-                   f'[[notify]]\nto = "webhook"\nurl = "{target.url("/ultra")}"\ntiers = ["ultra"]\n{self.pauses}')
-        self.start()
-        with wire.Wire(self.bus.socket) as bus:
-            for kind, tier in (("note.a", "concern"), ("note.b", "ultra"), ("note.c", "none")):
-                bus.call("EVENT", "ADD", kind, "tier", tier, "title", "T", "text", "one\ntwo")
-        self.pause("one")
-        self.wait_settled("webhook")
-
-        def noted():  # what the bus itself makes of such notes has a tier too
-            return [text for text in (json.loads(post.body)["text"] for post in target.accepted()) if "note." in text]
-        wait_until(lambda: len(noted()) > 1, what="both notes")
-        self.assertEqual(noted(), ["[concern] note.a: T", "[ultra] note.b: T"])
-        kinds = [json.loads(post.body)["kind"] for post in target.accepted("/ultra")]
-        self.assertEqual([kind for kind in kinds if not kind.startswith("incident.")], ["note.b", "role.pause"])
 
     def test_beats_with_what_it_has_done(self):
         target = self.endpoint()

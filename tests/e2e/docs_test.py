@@ -173,7 +173,16 @@ class Pages(unittest.TestCase):
                 path = target.partition("#")[0]
                 if "://" not in target and path and not os.path.exists(os.path.join(harness.ROOT, os.path.dirname(page), path)):
                     broken.append(f"{page}: {target}")
+                elif "://" not in target and "#" in target and not self.has_heading(os.path.normpath(os.path.join(os.path.dirname(page), path)) if path else page, target):
+                    broken.append(f"{page}: {target} names no heading")
         self.assertEqual(broken, [])
+
+    def has_heading(self, page, target):
+        """As the usual readers of such pages make anchors of headings."""
+        if not page.endswith(".md"):
+            return True
+        headings = re.findall(r"^#+ +(.*)$", docs_pages.read(page), re.M)
+        return target.partition("#")[2] in [re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings]
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ struct Rig {
   // The rule that held it, "sent", or "" where no channel is about it.
   std::string raise(uint64_t number, Tier tier = Tier::concern, Phase phase = Phase::open) {
     const auto notices =
-        gate.raise(channels, {number, number, tier, phase, "mail", "thing " + std::to_string(number)}, now);
+        gate.raise(channels, {number, number, tier, phase, {"mail"}, "thing " + std::to_string(number)}, now);
     keep(notices);
     if (notices.empty()) return "";
     return notices[0].fate == Fate::sent ? "sent" : notices[0].rule;
@@ -278,7 +278,7 @@ TEST_CASE("gate: it stays within its bounds, and keeps open ultras") {
   rig.channel().remind_every_ms = 0;
   rig.raise(1, Tier::ultra);
   for (uint64_t i = 2; i < NotifyGate::incidents_max + 100; ++i) {
-    rig.gate.raise(rig.channels, {i, i, Tier::concern, Phase::open, "mail", "x"}, rig.now);
+    rig.gate.raise(rig.channels, {i, i, Tier::concern, Phase::open, {"mail"}, "x"}, rig.now);
   }
   CHECK(rig.raise(1, Tier::ultra) == "folded");
 }

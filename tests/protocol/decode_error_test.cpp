@@ -108,6 +108,22 @@ TEST_CASE("unknown verbs and wrong arity") {
        "BADARG number is a whole number from 1 to 9007199254740992, not '0'"},
       {"EVENT ADD note text " + std::string(1025, 'x'), "TOOBIG a field has at most 1024 bytes, not 1025"},
       {"REAP d b/c", "BADARG a boot is 1 to 128 of A-Z a-z 0-9 . _ : -, not 'b/c'"},
+      {"ROLES x", "ERR wrong number of arguments for 'roles'; usage: ROLES"},
+      {"ROLE a b", "ERR wrong number of arguments for 'role'; usage: ROLE name"},
+      {"DEAD", "ERR DEAD needs a second word: LIST, GET, COUNT, GROUPS, REPLAY, EDIT, DROP"},
+      {"DEAD REPLAYS",
+       "BADARG unknown option 'REPLAYS'; DEAD takes LIST, GET, COUNT, GROUPS, REPLAY, EDIT, DROP"},
+      {"CONFIG SET a b", "BADARG unknown option 'SET'; CONFIG takes GET"},
+      {"SELECT 1", "BADARG there is one database, 0; a role is what keeps work apart"},
+      {"HELLO 4", "BADARG unsupported protocol version '4'; use HELLO 2 or HELLO 3"},
+      {"HELLO 3 AUTH u",
+       "BADARG syntax error in HELLO at 'AUTH'; usage: HELLO [2|3 [AUTH user password] [SETNAME name]]"},
+      {"PUBLISH pawl.freeze x", "DENIED channels that begin with pawl. are the bus's own; use another name"},
+  });
+}
+
+TEST_CASE("mistakes about schedules, incidents and sweeps") {
+  check({
       {"CRON", "ERR CRON needs a second word: SET, LIST, DROP"},
       {"CRON SET a b c d TZ",
        "BADARG TZ needs a value; usage: CRON SET name \"expr\" role payload [TZ zone] [CATCHUP "
@@ -124,17 +140,6 @@ TEST_CASE("unknown verbs and wrong arity") {
       {"INCIDENT LIST STATE shut", "BADARG STATE 'shut' is none of: open closed"},
       {"INCIDENT GET I/1", "BADARG an id is 1 to 32 of 0-9 a-z, not 'I/1'"},
       {"INCIDENT CLOSE I/1", "BADARG an id is 1 to 32 of 0-9 a-z, not 'I/1'"},
-      {"ROLES x", "ERR wrong number of arguments for 'roles'; usage: ROLES"},
-      {"ROLE a b", "ERR wrong number of arguments for 'role'; usage: ROLE name"},
-      {"DEAD", "ERR DEAD needs a second word: LIST, GET, COUNT, GROUPS, REPLAY, EDIT, DROP"},
-      {"DEAD REPLAYS",
-       "BADARG unknown option 'REPLAYS'; DEAD takes LIST, GET, COUNT, GROUPS, REPLAY, EDIT, DROP"},
-      {"CONFIG SET a b", "BADARG unknown option 'SET'; CONFIG takes GET"},
-      {"SELECT 1", "BADARG there is one database, 0; a role is what keeps work apart"},
-      {"HELLO 4", "BADARG unsupported protocol version '4'; use HELLO 2 or HELLO 3"},
-      {"HELLO 3 AUTH u",
-       "BADARG syntax error in HELLO at 'AUTH'; usage: HELLO [2|3 [AUTH user password] [SETNAME name]]"},
-      {"PUBLISH pawl.freeze x", "DENIED channels that begin with pawl. are the bus's own; use another name"},
   });
 }
 

@@ -72,7 +72,7 @@ class Matcher {
     if (item.kind == Value::Kind::nil) return "nil";
     if (item.kind == Value::Kind::integer) return std::to_string(item.number);
     if (item.kind != Value::Kind::map) return names_.name_of(item.text);
-    for (const char* name : {"kind", "guard", "id", "name"}) {
+    for (const char* name : {"kind", "guard", "id", "name", "channel"}) {
       if (const Value* field = item.field(name)) return names_.name_of(field->text);
     }
     if (const Value* count = item.field("count")) return std::to_string(count->number);

@@ -1,0 +1,139 @@
+#include "bus/ops/notify.h"
+
+#include <algorithm>
+#include <stdexcept>
+#include <utility>
+
+#include "bus/core/fields.h"
+#include "bus/ops/entry_fields.h"
+#include "bus/ops/ops_config.h"
+
+namespace pawl::ops {
+namespace {
+
+constexpr std::string_view gate_row = "notify/gate";
+
+Phase phase_of(const Incident& incident) {
+  if (!incident.is_open()) return Phase::closed;
+  return incident.acknowledged_ms != 0 ? Phase::acknowledged : Phase::open;
+}
+
+}  // namespace
+
+Notify::Notify(Incidents& incidents) : incidents_(incidents) {
+  incidents.listen([this](const Incident& incident, core::OfficeDesk& desk) { raised(incident, desk); });
+}
+
+void Notify::open(core::OfficeDesk& desk) {
+  gate_ = {};
+  wall_ms_ = 0;
+  changed_ = false;
+  std::string bytes;
+  if (desk.get(gate_row, bytes)) {
+    auto gate = decode_notify_gate(bytes);
+    if (!gate) throw std::runtime_error("the notify gate");
+    gate_ = std::move(*gate);
+  }
+  configured(desk);
+}
+
+void Notify::configured(core::OfficeDesk& desk) {
+  channels_ = config_of(desk).notify;
+  wall_ms(desk);
+  look_ahead();
+}
+
+int64_t Notify::wall_ms(const core::OfficeDesk& desk) {
+  wall_ms_ = std::max(wall_ms_, desk.clocks().wall_ms);
+  return wall_ms_;
+}
+
+void Notify::look_ahead() { due_ms_ = gate_.next_due(channels_, wall_ms_); }
+
+void Notify::raised(const Incident& incident, core::OfficeDesk& desk) {
+  if (channels_.empty()) return;
+  Raise raise;
+  raise.incident = incident.number;
+  raise.fingerprint = incident_fingerprint(incident.fingerprint).value_or(incident.number);
+  raise.tier = incident.tier;
+  raise.phase = phase_of(incident);
+  raise.roles = incident.roles;
+  raise.title = incident.title;
+  const auto notices = gate_.raise(channels_, raise, wall_ms(desk));
+  changed_ = changed_ || !notices.empty();
+  chronicle(notices, desk);
+  look_ahead();
+}
+
+void Notify::tick(core::OfficeDesk& desk) {
+  if (!due_ms_ || desk.clocks().wall_ms < *due_ms_) return;
+  const auto notices = gate_.tick(channels_, wall_ms(desk));
+  changed_ = true;
+  chronicle(notices, desk);
+  look_ahead();
+}
+
+core::Wakeup Notify::next_wakeup() const {
+  core::Wakeup wakeup;
+  wakeup.wall_ms = due_ms_;
+  return wakeup;
+}
+
+void Notify::sealing(core::OfficeDesk& desk) {
+  if (std::exchange(changed_, false)) desk.put(gate_row, encode(gate_));
+}
+
+void Notify::chronicle(const std::vector<Notice>& notices, core::OfficeDesk& desk) const {
+  for (const Notice& notice : notices) {
+    const bool sent = notice.fate == Fate::sent;
+    core::Headers fields = {{"to", notice.channel}};
+    if (!sent) fields.emplace_back("rule", notice.rule);
+    fields.emplace_back("notice", std::string(name_of(notice.kind, notice_kind_names)));
+    fields.emplace_back("tier", std::string(tier_name(notice.tier)));
+    const size_t end = std::min(notice.text.find('\n'), notice.text.size());
+    std::string text = notice.text.substr(std::min(end + 1, notice.text.size()));
+    if (notice.incident != 0) {
+      const std::string id = "i" + std::to_string(notice.incident);
+      fields.emplace_back("incident", id);
+      const auto open = incidents_.all_open().find(notice.incident);
+      if (sent)
+        text = (open == incidents_.all_open().end() || open->second.detail.empty()
+                    ? ""
+                    : open->second.detail + "\n") +
+               "pawl incident show " + id;
+    }
+    fields.emplace_back("title", notice.text.substr(0, end));
+    if (!text.empty()) fields.emplace_back("text", text);
+    if (notice.suppressed != 0) fields.emplace_back("suppressed", std::to_string(notice.suppressed));
+    desk.chronicle(sent ? "notify.sent" : "notify.held", std::move(fields));
+  }
+}
+
+bool Notify::command(const core::Operation& operation, const core::Caller& /*caller*/,
+                     core::OfficeDesk& /*desk*/, core::ReplyWriter& writer) {
+  const auto* study = std::get_if<core::op::IncidentStudy>(&operation);
+  if (study == nullptr || study->what != core::op::Study::notices) return false;
+  std::map<std::string, NotifyCounts> counts = gate_.counts();
+  for (const NotifyChannel& channel : channels_) counts.try_emplace(channel.name);
+  writer.array(counts.size());
+  for (const auto& [channel, count] : counts) {
+    core::Fields fields;
+    fields.text("channel", channel);
+    fields.number("raised", static_cast<int64_t>(count.raised));
+    fields.number("sent", static_cast<int64_t>(count.sent));
+    fields.number("suppressed", static_cast<int64_t>(count.suppressed()));
+    fields.number("later", static_cast<int64_t>(count.later));
+    fields.number("folded", static_cast<int64_t>(count.folded));
+    writer.map(fields.size() + 1);
+    fields.write(writer);
+    writer.bulk("held");
+    writer.map(count.held.size());
+    for (const auto& [rule, held] : count.held) {
+      writer.bulk(rule);
+      writer.integer(static_cast<int64_t>(held));
+    }
+  }
+  return true;
+}
+
+}  // namespace pawl::ops

@@ -1,0 +1,93 @@
+// The notify gate over a whole bus: what incidents raise, what leaves, what is held and by which rule.
+#include <catch2/catch.hpp>
+#include <string>
+#include <utility>
+
+#include "bus/ops/ops_config.h"
+#include "bus/ops/registry.h"
+#include "guards/registry.h"
+#include "tests/scenario/scenario.h"
+
+namespace pawl::ops {
+namespace {
+
+core::BusConfig told(std::vector<NotifyChannel> channels) {
+  auto rules = std::make_shared<OpsConfig>();
+  rules->notify = std::move(channels);
+  core::BusConfig config;
+  config.office = std::move(rules);
+  return config;
+}
+
+NotifyChannel channel(std::string name, std::vector<Tier> tiers = {}) {
+  NotifyChannel one;
+  one.name = std::move(name);
+  one.tiers = std::move(tiers);
+  return one;
+}
+
+std::string watched(const std::string& table, const core::BusConfig& config) {
+  return core::play(table, config, guards::make_guard_chain, make_ops);
+}
+
+}  // namespace
+
+TEST_CASE("notices: one for each state of an incident, the rest is held and says why") {
+  CHECK(watched(R"(
+    incident concern 'mail is slow'
+    incident concern 'mail is slow'
+    incident ultra 'mail is slow'
+    incident ultra 'mail is slow'
+    incidentack i1
+    incidentclose i1 'a bad release'
+    events 0 kind=notify             | notify.sent notify.held notify.sent notify.held notify.sent notify.sent
+    notices                          | slack
+  )",
+                told({channel("slack")})) == "");
+}
+
+TEST_CASE("notices: names that differ in a number alone are two incidents") {
+  CHECK(watched(R"(
+    beat web-1 interval=1000
+    beat web-2 interval=1000
+    +10s
+    incidents                        | i1 i2
+    events 0 kind=notify             | notify.sent notify.sent
+  )",
+                told({channel("slack")})) == "");
+}
+
+TEST_CASE("notices: a channel is told of its tiers; without a channel nothing is said") {
+  CHECK(watched(R"(
+    incident concern 'mail is slow'
+    events 0 kind=notify             | none
+    incident ultra 'mail is slow'
+    events 0 kind=notify             | notify.sent
+    notices                          | pager
+  )",
+                told({channel("pager", {Tier::ultra})})) == "");
+  CHECK(watched(R"(
+    incident ultra 'mail is slow'
+    events 0 kind=notify             | none
+    notices                          | none
+  )",
+                {}) == "");
+}
+
+TEST_CASE("notices: what was told is told once, a restart in between or not; a freeze holds no notice back") {
+  CHECK(watched(R"(
+    incident ultra 'prod is down'
+    restart
+    incident ultra 'prod is down'
+    kill hard 'looking at it'
+    +29m
+    events 0 kind=notify             | notify.sent notify.held
+    restart
+    +2m
+    events 0 kind=notify             | notify.sent notify.held notify.sent
+    notices                          | slack
+  )",
+                told({channel("slack")})) == "");
+}
+
+}  // namespace pawl::ops
