@@ -90,4 +90,23 @@ TEST_CASE("notices: what was told is told once, a restart in between or not; a f
                 told({channel("slack")})) == "");
 }
 
+// 500 times red in a week, each time for less than it takes to close the incident.
+TEST_CASE("a week: a daemon that flaps is one incident and three notices") {
+  core::BusConfig config = told({channel("slack")});
+  config.incidents.settle_ms = 3'600'000;
+  std::string table = "beat svc interval=300000\n+18m\nincidents | i1\nincidentack i1 owner=ann\n";
+  for (int i = 0; i < 500; ++i) table += "beat svc interval=300000\n+18m\n";
+  table += R"(
+    incidentget i1                   | state=open tier=concern count=501
+    incidents closed                 | none
+    beat svc interval=300000
+    beat svc interval=300000 state=stopping
+    +3h
+    incidents                        | none
+    events 0 kind=notify.sent        | notify.sent notify.sent notify.sent
+    notices                          | slack
+  )";
+  CHECK(watched(table, config) == "");
+}
+
 }  // namespace pawl::ops
