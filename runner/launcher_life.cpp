@@ -100,18 +100,20 @@ void Launcher::record(const Daemon& daemon, LifeState from, LifeEvent event) {
   if (daemon.state == LifeState::starting && daemon.run.keeper.pid != 0 && why.empty()) {
     why = "boot " + daemon.run.boot;
   }
+  // For the chronicle first: what somebody has read in the log is not lost by killing the launcher. That there
+  // is something to start is no news.
+  if (from != LifeState::stopped || daemon.state != LifeState::waiting) {
+    tell_chronicle(daemon, to,
+                   {{"from", std::string(life_state_name(from))},
+                    {"trigger", std::string(life_event_name(event))},
+                    {"reason", why},
+                    {"ended", daemon.state == LifeState::ending ? daemon.end_code : ""}});
+  }
   log_.note("{\"at\":" + std::to_string(wall_now_ms()) + ",\"daemon\":" + json_text(daemon.spec.name) +
             ",\"from\":" + json_text(life_state_name(from)) + ",\"to\":" + json_text(to) +
             ",\"event\":" + json_text(life_event_name(event)) + ",\"why\":" + json_text(why) + ",\"boot\":" +
             json_text(daemon.run.boot) + ",\"pid\":" + std::to_string(daemon.run.main.pid) + "}");
   options_.say(daemon.spec.name + ": " + std::string(to) + (why.empty() ? "" : " (" + why + ")"));
-  // That there is something to start is no news.
-  if (from == LifeState::stopped && daemon.state == LifeState::waiting) return;
-  tell_chronicle(daemon, to,
-                 {{"from", std::string(life_state_name(from))},
-                  {"trigger", std::string(life_event_name(event))},
-                  {"reason", why},
-                  {"ended", daemon.state == LifeState::ending ? daemon.end_code : ""}});
 }
 
 void Launcher::tell_chronicle(const Daemon& daemon, std::string_view kind, const LifeJournal::Fields& more) {
