@@ -108,11 +108,7 @@ void read_all_users(ConfigReader& reader, const TomlNode& table, FileConfig& con
   read_users(reader, table, config.bus.users);
 }
 
-// Read and checked, so that a mistake is found now; the bus does not act on them yet.
-void read_classify_ahead(ConfigReader& reader, const TomlNode& array, FileConfig& config) {
-  reader.notice(array.line, "[[classify]]");
-  read_classify(reader, array, config);
-}
+// Read and checked, so that a mistake is found now; the bus does not act on it yet.
 void read_policy_ahead(ConfigReader& reader, const TomlNode& array, FileConfig& config) {
   reader.notice(array.line, "[[policy]]");
   read_policy(reader, array, config);
@@ -129,7 +125,7 @@ constexpr std::array<Section, 12> sections = {{
     {"notify", "[[notify]]", read_notify, TomlKind::array},
     {"cron", "[cron.nightly]", read_crons},
     {"incidents", "[incidents]", read_incidents},
-    {"classify", "[[classify]]", read_classify_ahead, TomlKind::array},
+    {"classify", "[[classify]]", read_classify, TomlKind::array},
     {"policy", "[[policy]]", read_policy_ahead, TomlKind::array},
 }};
 

@@ -420,7 +420,7 @@ void Machine::drop_dead(const Loaded& message) {
   }
   head_.dead_bytes -= std::min(head_.dead_bytes, record->bytes);
   view_.erase(Table::dead, keys::number(life.dead_number));
-  tell_past(message.key, role_by_number(life.role), MessageState::dead, life.deliveries);
+  tell_past(message.key, role_by_number(life.role), life.deliveries);
   purge_rows(message.key, message.home.blob_bytes != 0, life.deliveries);
   --counts(role_by_number(life.role)).at(MessageState::dead);
 }

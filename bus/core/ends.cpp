@@ -229,6 +229,7 @@ void Machine::bury(const BirthKey& key, LifeRecord& life, const HomeFacts& home,
                     {"text", life.error_text.substr(0, 512)},
                     {"fingerprint", fingerprint_text(life.fingerprint)},
                     {"spent", std::to_string(life.spent)}};
+  add_usage(fields, life);
   if (!ruling.reason.empty()) fields.emplace_back("ruling", ruling.reason);
   chronicle("message.dead", std::move(fields));
 }
@@ -243,9 +244,8 @@ void Machine::purge_rows(const BirthKey& key, bool has_blob, uint32_t invocation
   }
 }
 
-void Machine::tell_past(const BirthKey& key, const RoleState& role, MessageState state,
-                        uint32_t invocations) {
-  if (!ops_ || (state == MessageState::done && invocations <= 1)) return;
+void Machine::tell_past(const BirthKey& key, const RoleState& role, uint32_t invocations) {
+  if (!ops_ || invocations == 0) return;
   std::string bytes;
   for (uint32_t delivery = 1; delivery <= invocations; ++delivery) {
     if (!view_.get(Table::invocation, keys::invocation(key, delivery), bytes)) continue;
@@ -257,7 +257,7 @@ void Machine::tell_past(const BirthKey& key, const RoleState& role, MessageState
 
 void Machine::purge(const EndedItem& item) {
   RoleState& role = role_by_number(item.role);
-  tell_past(item.key, role, static_cast<MessageState>(item.state), item.invocations);
+  tell_past(item.key, role, item.invocations);
   purge_rows(item.key, item.has_blob, item.invocations);
   uint64_t& depth = counts(role).at(static_cast<MessageState>(item.state));
   PAWL_CHECK(depth > 0 && head_.done_bytes >= item.bytes);

@@ -243,6 +243,8 @@ class Machine {
   LiveClaim* find_claim(std::string_view id, std::string_view token);
   void charge(LifeRecord& life, const op::Usage& usage, bool live = true);
   void charge_lost(std::string_view id, std::string_view token, const op::Usage& usage);
+  // What a delivery that failed had used, for its entry of the chronicle.
+  static void add_usage(Headers& fields, const LifeRecord& life);
   void write_lost(std::string_view id, ReplyWriter& writer);
   void apply_ack(ClientId client, const op::Ack& ack, ReplyWriter& writer, Outbox& outbox);
   void apply_multi_ack(const op::MultiAck& ack, ReplyWriter& writer);
@@ -321,7 +323,7 @@ class Machine {
   void purge(const EndedItem& item);
   void purge_rows(const BirthKey& key, bool has_blob, uint32_t invocations);
   // The ops layer sees what failed before its rows go.
-  void tell_past(const BirthKey& key, const RoleState& role, MessageState state, uint32_t invocations);
+  void tell_past(const BirthKey& key, const RoleState& role, uint32_t invocations);
   void forget_role_if_done(RoleState& role);
 
   // ---- change.cpp

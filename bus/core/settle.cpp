@@ -19,6 +19,11 @@ std::string cut_text(std::string_view text, size_t max) {
 
 }  // namespace
 
+void Machine::add_usage(Headers& fields, const LifeRecord& life) {
+  if (life.tokens != 0) fields.emplace_back("tokens", std::to_string(life.tokens));
+  if (life.cost != 0) fields.emplace_back("cost", std::to_string(life.cost));
+}
+
 // Who runs it knows best what with: the claim may have been asked for before that changed.
 void Machine::note_version(LifeRecord& life, std::string_view version) {
   if (version.empty() || life.version == version) return;
@@ -291,8 +296,10 @@ void Machine::fail_claim(LiveClaim& claim, const op::Fail& fail, ReplyWriter& wr
                     {"daemon", life.daemon},
                     {"class", std::string(class_name(fail.error_class))},
                     {"text", cut_text(text, 512)},
+                    {"fingerprint", fingerprint_text(life.fingerprint)},
                     {"spent", std::to_string(life.spent)},
                     {"in_ms", std::to_string(delay_ms)}};
+  add_usage(fields, life);
   if (!ruling.reason.empty()) fields.emplace_back("ruling", ruling.reason);
   chronicle("message.retry", std::move(fields));
   writer.map(2);

@@ -1,27 +1,28 @@
-// What is left of failures when their rows go: one insight for each fingerprint. Pure: the same insights and
-// rows give the same result, and nothing is lost in the sums.
+// What is left of failures when their rows go: one insight for each fingerprint. Pure: the same rows in the
+// same order give the same insights, and nothing is lost in the sums.
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <set>
-#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "bus/core/records.h"
 #include "bus/core/words.h"
+#include "bus/ops/failures.h"
 #include "bus/ops/measure.h"
 #include "bus/ops/words.h"
 
 namespace pawl::ops {
 
-// A row past its retention: a failed invocation or an entry of the chronicle.
+// A row that retention takes: a failed invocation or an entry of the chronicle.
 struct PastRow {
-  std::string key;  // the caller's; given back
-  uint64_t bytes = 0;
+  static constexpr uint8_t version_now = 1;
+
   // An invocation that failed or lapsed; then `role` and `message` are its.
   std::optional<core::InvocationRecord> invocation;
   std::string role;
@@ -29,27 +30,33 @@ struct PastRow {
   // Otherwise:
   core::EventRecord event;
 
-  int64_t at_ms() const { return invocation ? invocation->end_ms : event.at_ms; }
+  std::string encode() const;
+  // Nothing for damage or a newer version.
+  static std::optional<PastRow> decode(std::string_view bytes);
 };
 
-// What must stay, and for how long rows stay anyway.
+// What open incidents refer to.
 struct Keep {
-  int64_t since_ms = 0;                  // wall: what is younger stays
-  uint64_t bytes_max = UINT64_MAX;       // of all rows given: beyond it, the oldest go whatever their age
-  std::set<uint64_t> open_fingerprints;  // of open incidents
-  std::set<std::string> open_incidents;  // their ids, as in the field `incident`
-  std::set<std::string> messages;        // ids that open incidents refer to
+  std::set<std::string, std::less<>> incidents;  // their ids, as in the field `incident`
+  std::set<std::string, std::less<>> texts;      // their fingerprints as they are called ("daemon:slack")
+  std::set<uint64_t> fingerprints;               // and as numbers
+
+  bool empty() const { return incidents.empty(); }
+  // An entry of one of them, or that is a sign of one; a failure of its fingerprint.
+  bool refers(const PastRow& row) const;
 };
 
 struct Insight {
+  static constexpr uint8_t version_now = 1;
   // Others are counted together, under the empty name.
   static constexpr size_t names_max = 32;
   static constexpr size_t days_max = 400;  // then the oldest are counted together, in `days_before`
 
   core::ErrorClass error_class = core::ErrorClass::unknown;
-  std::string example;
+  std::string example;  // the first line of the newest one, or the incident's title
   uint64_t failures = 0;
-  int64_t first_ms = 0;  // wall
+  uint64_t incidents = 0;  // that were opened
+  int64_t first_ms = 0;    // wall; of either
   int64_t last_ms = 0;
   uint64_t days_before = 0;
   std::map<int64_t, uint64_t> days;  // since 1970-01-01, UTC
@@ -66,8 +73,22 @@ struct Insight {
   }
   // By the lower bound of its rate in its time; nothing before one helped.
   std::optional<Action> best_action() const;
+  // What another one of the same fingerprint knows besides; sums are added.
+  void join(const Insight& other);
+  // Two accounts of the same failures, of which each may lack some.
+  static Insight fuller(const Insight& a, const Insight& b);
+
   template <typename Archive>
-  void serialize(Archive& ar);
+  void code(Archive& ar, uint8_t version);
+  template <typename Archive>
+  void serialize(Archive& ar) {
+    code(ar, version_now);
+  }
+
+ private:
+  void seen(int64_t at_ms, std::string_view text);
+  void trim_days();
+  friend class Insights;
 };
 
 // Sums that compaction does not change: of rows and insights together, before and after.
@@ -76,6 +97,7 @@ struct Totals {
   uint64_t events = 0;  // entries of the chronicle
   uint64_t tokens = 0;
   uint64_t cost = 0;
+  uint64_t incidents = 0;
   uint64_t recoveries = 0;
   uint64_t recovery_ms = 0;
   uint64_t tries = 0;  // of actions
@@ -87,38 +109,61 @@ struct Totals {
 class Insights {
  public:
   static constexpr uint8_t version_now = 1;
+  // Then the sixteenth that was quiet for longest is counted together, under 0.
+  static constexpr size_t fingerprints_max = 10'000;
+  static constexpr size_t kinds_max = 1000;  // then others are counted under the empty name
+
+  // With `tracked`, take_changed() knows what became another one.
+  explicit Insights(bool tracked = false) : tracked_(tracked) {}
 
   // Takes a row in. Its parts that mean nothing here are counted only.
   void add(const PastRow& row);
+  // An entry as it is written: failed deliveries by their entries, nothing counted by kind.
+  void see(const core::EventRecord& event);
+  // A row was taken in although an open incident refers to it: there was no room for more.
+  void note_overflow() { ++sums_.overflows; }
+  uint64_t overflows() const { return sums_.overflows; }
+
   Totals totals() const;
   const std::map<uint64_t, Insight>& by_fingerprint() const { return insights_; }
-  const std::map<std::string, uint64_t>& kinds() const { return kinds_; }  // entries of the chronicle
-  // The most costly first: by cost, then tokens, then failures.
-  std::vector<std::pair<uint64_t, const Insight*>> list() const;
+  const std::map<std::string, uint64_t>& kinds() const { return sums_.kinds; }  // entries of the chronicle
+  // Null: nothing is known.
+  const Insight* find(uint64_t fingerprint) const;
+
+  // -- rows
+  std::set<uint64_t> take_changed() { return std::exchange(changed_, {}); }
+  void restore(uint64_t fingerprint, Insight insight) { insights_[fingerprint] = std::move(insight); }
+  std::string encode_sums() const;
+  bool restore_sums(std::string_view bytes);
 
   template <typename Archive>
   void code(Archive& ar, uint8_t version);
 
  private:
-  void add_failure(const PastRow& row);
+  struct Sums {
+    static constexpr uint8_t version_now = 1;
+    std::map<std::string, uint64_t> kinds;
+    uint64_t tries = 0;  // measures age, sums do not
+    uint64_t overflows = 0;
+    template <typename Archive>
+    void code(Archive& ar, uint8_t version);
+  };
 
+  Insight& at(uint64_t fingerprint);
+  void make_room();
+  void count(const FailedDelivery& failed);
+  void note_incident(const core::EventRecord& event);
+
+  bool tracked_;
   std::map<uint64_t, Insight> insights_;
-  std::map<std::string, uint64_t> kinds_;
-  uint64_t tries_ = 0;  // measures age, sums do not
+  Sums sums_;
+  std::set<uint64_t> changed_;
 };
 
 Totals totals_of(const PastRow& row);
 
-struct Distilled {
-  Insights insights;
-  std::vector<std::string> gone;  // keys of the rows that are in the insights now
-  uint64_t kept_young = 0;
-  uint64_t kept_referred = 0;  // an open incident refers to them
-};
-
-// `rows`: oldest first.
-Distilled distil(const Insights& before, std::span<const PastRow> rows, const Keep& keep);
-
+std::string encode(const Insight& insight);
+std::optional<Insight> decode_insight(std::string_view bytes);
 std::string encode(const Insights& insights);
 // Nothing for damage or a newer version.
 std::optional<Insights> decode_insights(std::string_view bytes);

@@ -14,11 +14,24 @@ Node fingerprint_node(uint64_t fingerprint) {
   return {NodeKind::fingerprint, core::fingerprint_text(fingerprint)};
 }
 
+// Many at once: one by one, each would cost a look at all.
 template <typename Map, typename When>
 void drop_oldest(Map& map, size_t most, When when) {
   if (map.size() < most) return;
-  map.erase(std::min_element(map.begin(), map.end(),
-                             [&](const auto& a, const auto& b) { return when(a.second) < when(b.second); }));
+  std::vector<int64_t> times;
+  for (const auto& one : map) times.push_back(when(one.second));
+  const auto last = times.begin() + static_cast<ptrdiff_t>(most / 16);
+  std::nth_element(times.begin(), last, times.end());
+  size_t left = most / 16 + 1;
+  const int64_t youngest = *last;
+  for (auto at = map.begin(); at != map.end() && left > 0;) {
+    if (when(at->second) > youngest) {
+      ++at;
+      continue;
+    }
+    at = map.erase(at);
+    --left;
+  }
 }
 
 // "slack,mail" or "slack mail"
@@ -99,12 +112,18 @@ void IncidentGraph::begins(uint64_t fingerprint, int64_t wall_ms) {
   recent_[fingerprint] = wall_ms;
 }
 
-void IncidentGraph::failed(uint64_t fingerprint, const core::EventRecord& event) {
-  if (!known_.contains(fingerprint))
+IncidentGraph::Known& IncidentGraph::known_as(uint64_t fingerprint, int64_t wall_ms) {
+  if (!known_.contains(fingerprint)) {
     drop_oldest(known_, known_max, [](const Known& one) { return one.last_ms; });
+  }
   Known& known = known_[fingerprint];
+  known.last_ms = std::max(known.last_ms, wall_ms);
+  return known;
+}
+
+void IncidentGraph::failed(uint64_t fingerprint, const core::EventRecord& event) {
+  Known& known = known_as(fingerprint, event.at_ms);
   ++known.failures;
-  known.last_ms = std::max(known.last_ms, event.at_ms);
   if (known.example.empty()) {
     const std::string_view kind = field_of(event, "class");
     known.example = (std::string(kind.empty() ? std::string_view(event.kind) : kind) + ": " +
@@ -117,6 +136,18 @@ void IncidentGraph::failed(uint64_t fingerprint, const core::EventRecord& event)
   if (!role.empty()) count({NodeKind::role, std::string(role)}, EdgeKind::failed_with, node, event.at_ms);
   const std::string daemon = daemon_name(field_of(event, "daemon"));
   if (!daemon.empty()) count({NodeKind::daemon, daemon}, EdgeKind::failed_with, node, event.at_ms);
+}
+
+void IncidentGraph::opened(const core::EventRecord& event) {
+  const std::string_view text = field_of(event, "fingerprint");
+  const auto fingerprint = incident_fingerprint(text);
+  const std::string_view incident = field_of(event, "incident");
+  if (!fingerprint || incident.empty()) return;
+  Known& known = known_as(*fingerprint, event.at_ms);
+  if (known.example.empty()) known.example = std::string(text.substr(0, example_bytes_max));
+  begins(*fingerprint, event.at_ms);
+  count(fingerprint_node(*fingerprint), EdgeKind::part_of, {NodeKind::incident, std::string(incident)},
+        event.at_ms);
 }
 
 void IncidentGraph::outcome(const core::EventRecord& event) {
@@ -144,24 +175,30 @@ void IncidentGraph::apply(const core::EventRecord& event) {
             event.at_ms);
     }
   } else if (event.kind == "incident.opened") {
-    const std::string_view text = field_of(event, "fingerprint");
-    const auto fingerprint = incident_fingerprint(text);
-    const std::string_view incident = field_of(event, "incident");
-    if (!fingerprint || incident.empty()) return;
-    if (!known_.contains(*fingerprint))
-      drop_oldest(known_, known_max, [](const Known& one) { return one.last_ms; });
-    Known& known = known_[*fingerprint];
-    known.last_ms = std::max(known.last_ms, event.at_ms);
-    if (known.example.empty()) known.example = std::string(text.substr(0, example_bytes_max));
-    count(fingerprint_node(*fingerprint), EdgeKind::part_of, {NodeKind::incident, std::string(incident)},
-          event.at_ms);
+    opened(event);
   } else if (event.kind == "policy.outcome") {
     outcome(event);
   }
 }
 
-void IncidentGraph::role_needs(const std::string& role, const std::string& dependency, int64_t wall_ms) {
-  count({NodeKind::role, role}, EdgeKind::depends_on, {NodeKind::dependency, dependency}, wall_ms);
+void IncidentGraph::set_role_needs(const Needs& needs) {
+  configured_.clear();
+  for (const auto& [role, all] : needs) {
+    for (const std::string& need : all) {
+      configured_.insert({{NodeKind::role, role}, EdgeKind::depends_on, {NodeKind::dependency, need}});
+    }
+  }
+}
+
+std::map<EdgeKey, Edge> IncidentGraph::all_edges() const {
+  std::map<EdgeKey, Edge> all = edges_;
+  for (const EdgeKey& key : configured_) all.try_emplace(key);
+  return all;
+}
+
+std::string IncidentGraph::example_of(uint64_t fingerprint) const {
+  const auto known = known_.find(fingerprint);
+  return known == known_.end() ? "" : known->second.example;
 }
 
 GraphAnswer IncidentGraph::about(uint64_t fingerprint) const {
@@ -189,7 +226,7 @@ GraphAnswer IncidentGraph::about(uint64_t fingerprint) const {
     }
   }
   std::map<std::string, uint64_t> needs;
-  for (const auto& [key, edge] : edges_) {
+  for (const auto& [key, edge] : all_edges()) {
     if (key.kind == EdgeKind::depends_on && touched.contains(key.from)) ++needs[key.to.name];
   }
   for (const auto& [name, count] : needs) {
@@ -207,27 +244,33 @@ GraphAnswer IncidentGraph::about(uint64_t fingerprint) const {
 }
 
 std::string IncidentGraph::dot() const {
+  std::map<EdgeKey, Edge> edges = all_edges();
+  const size_t left_out = edges.size() > drawn_max ? edges.size() - drawn_max : 0;
+  if (left_out > 0) {
+    std::vector<std::pair<uint64_t, EdgeKey>> by_count;
+    for (const auto& [key, edge] : edges) by_count.emplace_back(edge.count, key);
+    std::sort(by_count.begin(), by_count.end());
+    for (size_t i = 0; i < left_out; ++i) edges.erase(by_count[i].second);
+  }
   std::set<Node> nodes;
-  for (const auto& [key, edge] : edges_) {
+  for (const auto& [key, edge] : edges) {
     nodes.insert(key.from);
     nodes.insert(key.to);
   }
   std::string out = "digraph pawl {\n  rankdir=LR;\n";
+  if (left_out > 0) out += "  // " + std::to_string(left_out) + " edges that were seen less are left out\n";
   for (const Node& node : nodes) {
     std::string label = node.name;
-    if (node.kind == NodeKind::fingerprint) {
-      const auto known = known_.find(*fingerprint_from(node.name));
-      if (known != known_.end()) label += " " + known->second.example;
-    }
+    if (node.kind == NodeKind::fingerprint) label += " " + example_of(*fingerprint_from(node.name));
     out += "  " + dot_id(node) + " [shape=" + std::string(shapes[static_cast<size_t>(node.kind)]) +
            ", label=" + quoted(label) + "];\n";
   }
-  for (const auto& [key, edge] : edges_) {
+  for (const auto& [key, edge] : edges) {
     std::string label(name_of(key.kind, edge_kind_names));
     if (key.kind == EdgeKind::recovered_by && edge.measure.tries > 0) {
       label += " " + std::to_string(edge.measure.successes) + "/" + std::to_string(edge.measure.tries) +
                ", " + std::to_string(edge.measure.spent_ms / edge.measure.tries / 1000) + " s";
-    } else {
+    } else if (edge.count > 0) {
       label += " " + std::to_string(edge.count);
     }
     out += "  " + dot_id(key.from) + " -> " + dot_id(key.to) + " [label=" + quoted(label) + "];\n";

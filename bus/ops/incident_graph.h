@@ -79,23 +79,34 @@ class IncidentGraph {
  public:
   static constexpr uint8_t version_now = 1;
   static constexpr int64_t window_ms = 10 * 60'000;
-  static constexpr size_t edges_max = 20'000;  // then the one that was not renewed for longest goes
+  // Then the sixteenth that was not renewed for longest goes.
+  static constexpr size_t edges_max = 20'000;
   static constexpr size_t known_max = 10'000;  // fingerprints, likewise
   static constexpr size_t recent_max = 256;    // fingerprints within the window
+  static constexpr size_t drawn_max = 2'000;   // edges of dot()
 
   // An entry of the chronicle. Those that say nothing about it change nothing:
   //   message.retry, .dead, .crash, .lapse   role and daemon failed with a fingerprint
   //   daemon.register, .boot                 what a daemon needs
-  //   incident.opened                        fingerprint, incident: part of it
+  //   incident.opened                        fingerprint, incident: part of it; it begins as a failure does
   //   policy.outcome                         fingerprint, action, helped (0/1), ms
   void apply(const core::EventRecord& event);
-  // From the configuration: a role needs a dependency.
-  void role_needs(const std::string& role, const std::string& dependency, int64_t wall_ms);
+  // What the configuration says: roles, and dependencies that each needs. Beside what was learned, counted
+  // nowhere and part of no bytes.
+  using Needs = std::map<std::string, std::vector<std::string>>;
+  void set_role_needs(const Needs& needs);
 
   GraphAnswer about(uint64_t fingerprint) const;
-  // For Graphviz; always the same text for the same graph. Of incidents only those named.
+  // For Graphviz; always the same text for the same graph. Of many edges those that were counted most.
   std::string dot() const;
+  // The learned ones.
   const std::map<EdgeKey, Edge>& edges() const { return edges_; }
+  // Those of the configuration as well.
+  std::map<EdgeKey, Edge> all_edges() const;
+  // What a fingerprint says, for a person; empty: nobody knows.
+  std::string example_of(uint64_t fingerprint) const;
+  // Of its parts: how much its bytes hold.
+  size_t size() const { return edges_.size() + known_.size(); }
 
   template <typename Archive>
   void code(Archive& ar, uint8_t version);
@@ -112,11 +123,14 @@ class IncidentGraph {
     }
   };
   Edge& count(Node from, EdgeKind kind, Node to, int64_t wall_ms);
+  Known& known_as(uint64_t fingerprint, int64_t wall_ms);
   void failed(uint64_t fingerprint, const core::EventRecord& event);
+  void opened(const core::EventRecord& event);
   void begins(uint64_t fingerprint, int64_t wall_ms);
   void outcome(const core::EventRecord& event);
 
   std::map<EdgeKey, Edge> edges_;
+  std::set<EdgeKey> configured_;
   std::map<uint64_t, Known> known_;
   std::map<uint64_t, int64_t> recent_;  // fingerprint → last seen, within the window
 };

@@ -4,6 +4,7 @@
 
 #include "bus/ops/cron.h"
 #include "bus/ops/incidents.h"
+#include "bus/ops/memory.h"
 #include "bus/ops/notify.h"
 
 namespace pawl::ops {
@@ -14,8 +15,10 @@ std::unique_ptr<Ops> make_ops() {
   parts.push_back(std::make_unique<Cron>());
   auto incidents = std::make_unique<Incidents>();
   auto notify = std::make_unique<Notify>(*incidents);
+  auto memory = std::make_unique<Memory>(*incidents);
   parts.push_back(std::move(incidents));
   parts.push_back(std::move(notify));
+  parts.push_back(std::move(memory));
   return std::make_unique<Ops>(std::move(parts));
 }
 

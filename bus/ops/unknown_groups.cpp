@@ -4,21 +4,10 @@
 
 #include "bus/core/fingerprint.h"
 #include "bus/ops/coding.h"
+#include "bus/ops/failures.h"
 
 namespace pawl::ops {
 namespace {
-
-constexpr size_t example_bytes_max = 200;
-
-std::string first_line(std::string_view text) {
-  text = text.substr(0, std::min(text.find('\n'), example_bytes_max));
-  // Not through the middle of a character.
-  while (text.size() == example_bytes_max && !text.empty() &&
-         (static_cast<unsigned char>(text.back()) & 0x80) != 0) {
-    text.remove_suffix(1);
-  }
-  return std::string(text);
-}
 
 // The normalised text as a pattern: what stands for the differing parts matches any of them.
 std::string pattern_of(std::string_view normalised) {
@@ -47,6 +36,12 @@ std::string suggested_rule(const UnknownGroup& group) {
   if (!normalised.empty()) {
     // In '''…''' of TOML, where a backslash is itself.
     out += "when  = { text = '''" + pattern_of(normalised) + "''' }\n";
+  } else if (group.exit_code != 0) {
+    out += "when  = { exit = " + std::to_string(group.exit_code) + " }\n";
+  } else if (group.signal != 0) {
+    out += "when  = { signal = " + std::to_string(group.signal) + " }\n";
+  } else if (!group.guard.empty()) {
+    out += "when  = { guard = \"" + group.guard + "\" }\n";
   } else if (!group.role.empty()) {
     out += "when  = { role = \"" + group.role + "\" }\n";
   } else {
@@ -74,6 +69,34 @@ void UnknownGroups::note(const Failure& failure, const Classified& classified, i
   group.example = first_line(failure.text);
   group.role = failure.role;
   group.daemon = failure.daemon;
+  group.guard = failure.guard;
+  group.source = failure.source;
+  group.exit_code = failure.exit_code.value_or(0);
+  group.signal = failure.signal.value_or(0);
+}
+
+bool UnknownGroups::forget_known(const Classifier& classifier) {
+  return std::erase_if(
+             groups_, [&](const auto& one) { return classifier.classify(one.second.failure()).known(); }) > 0;
+}
+
+Failure UnknownGroup::failure() const {
+  Failure failure;
+  failure.source = source;
+  failure.text = example;
+  failure.role = role;
+  failure.daemon = daemon;
+  failure.guard = guard;
+  if (exit_code != 0) failure.exit_code = exit_code;
+  if (signal != 0) failure.signal = signal;
+  return failure;
+}
+
+template <typename Archive>
+void UnknownGroup::serialize(Archive& ar) {
+  ar(fingerprint, count, first_ms, last_ms, example, role, daemon, guard);
+  code_word(ar, source, source_names.size());
+  ar(exit_code, signal);
 }
 
 std::vector<UnknownGroup> UnknownGroups::list() const {

@@ -18,11 +18,15 @@ struct UnknownGroup {
   std::string example;  // the first line of the newest one, at most 200 bytes
   std::string role;     // of the newest one
   std::string daemon;
+  std::string guard;
+  Source source = Source::invocation;
+  int exit_code = 0;  // 0: it has none that is known
+  int signal = 0;
 
+  // As it would be reported again.
+  Failure failure() const;
   template <typename Archive>
-  void serialize(Archive& ar) {
-    ar(fingerprint, count, first_ms, last_ms, example, role, daemon);
-  }
+  void serialize(Archive& ar);
 };
 
 // A rule for pawl.toml that would take this group, as text; its class is left for the person to choose.
@@ -35,8 +39,8 @@ class UnknownGroups {
 
   // Takes note of a failure that is not known(); of others it takes none.
   void note(const Failure& failure, const Classified& classified, int64_t wall_ms);
-  // What a rule knows by now.
-  void forget(uint64_t fingerprint) { groups_.erase(fingerprint); }
+  // Groups that a rule knows by now go. True: some did.
+  bool forget_known(const Classifier& classifier);
   // The most frequent first; among equals the newest.
   std::vector<UnknownGroup> list() const;
   size_t size() const { return groups_.size(); }

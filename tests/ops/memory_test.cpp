@@ -1,10 +1,11 @@
-// The incident graph and the distiller.
+// The incident graph, the distiller, and the fold of the chronicle that they are part of.
 #include <catch2/catch.hpp>
 
 #include "bus/core/fingerprint.h"
 #include "bus/ops/distiller.h"
 #include "bus/ops/entry_fields.h"
 #include "bus/ops/incident_graph.h"
+#include "bus/ops/memory_fold.h"
 
 namespace pawl::ops {
 namespace {
@@ -39,7 +40,7 @@ EventRecord outcome(int64_t at_ms, uint64_t fingerprint, const std::string& acti
 IncidentGraph storm_week() {
   IncidentGraph graph;
   graph.apply(entry(0, "daemon.register", {{"daemon", "runner"}, {"needs", "slack,db"}}));
-  graph.role_needs("mail", "slack", 0);
+  graph.set_role_needs({{"mail", {"slack"}}});
   for (int i = 0; i < 10; ++i) {
     const int64_t at = i * 60 * minute;
     if (i % 5 != 4) graph.apply(failure(at, "disk 17 slow", "store", "keeper"));
@@ -48,7 +49,7 @@ IncidentGraph storm_week() {
     graph.apply(outcome(at + 3 * minute, print_of("db gone"), i < 3 ? "restart_daemon" : "open_breaker",
                         i >= 3, 5000));
   }
-  graph.apply(entry(700 * minute, "incident.opened",
+  graph.apply(entry(543 * minute, "incident.opened",
                     {{"incident", "12"}, {"fingerprint", core::fingerprint_text(print_of("db gone"))}}));
   return graph;
 }
@@ -96,7 +97,7 @@ TEST_CASE("graph: drawn for Graphviz, with everything in quotes") {
   const std::string dot = graph.dot();
   CHECK(dot.starts_with("digraph pawl {\n"));
   CHECK(dot.ends_with("}\n"));
-  CHECK(dot.find("\"role:mail\" -> \"dependency:slack\" [label=\"depends on 1\"];") != std::string::npos);
+  CHECK(dot.find("\"role:mail\" -> \"dependency:slack\" [label=\"depends on\"];") != std::string::npos);
   CHECK(dot.find("[label=\"recovered by 7/7, 5 s\"];") != std::string::npos);
   CHECK(dot.find("\"incident:12\"") != std::string::npos);
   CHECK(dot.find("odd \\\"?\\\" \\\\ text") != std::string::npos);
@@ -123,7 +124,9 @@ TEST_CASE("graph: the same log twice gives identical bytes, and they are read ag
   CHECK(bytes == encode(storm_week()));
   REQUIRE(decode_incident_graph(bytes));
   CHECK(encode(*decode_incident_graph(bytes)) == bytes);
-  CHECK(decode_incident_graph(bytes)->dot() == storm_week().dot());
+  auto read = decode_incident_graph(bytes);
+  read->set_role_needs({{"mail", {"slack"}}});  // of the file, not of the bytes
+  CHECK(read->dot() == storm_week().dot());
   for (size_t cut = 0; cut < bytes.size(); ++cut) CHECK_FALSE(decode_incident_graph(bytes.substr(0, cut)));
 }
 
@@ -138,8 +141,6 @@ TEST_CASE("graph: it stays within its bounds") {
 PastRow failed_row(int64_t at_ms, const std::string& text, uint64_t cost = 0,
                    const std::string& role = "mail") {
   PastRow row;
-  row.key = "i" + std::to_string(at_ms);
-  row.bytes = 100;
   row.role = role;
   row.message = "m" + std::to_string(at_ms % 7);
   core::InvocationRecord& failed = row.invocation.emplace();
@@ -155,135 +156,115 @@ PastRow failed_row(int64_t at_ms, const std::string& text, uint64_t cost = 0,
 
 PastRow event_row(EventRecord event) {
   PastRow row;
-  row.key = "e" + std::to_string(event.at_ms);
-  row.bytes = 50;
   row.event = std::move(event);
   return row;
 }
 
 std::vector<PastRow> month() {
   std::vector<PastRow> rows;
+  const std::string gone = core::fingerprint_text(print_of("db gone"));
   for (int64_t i = 0; i < 300; ++i) {
-    const int64_t at = i * day / 10;
+    const int64_t at = (i + 1) * day / 10;
     rows.push_back(failed_row(at, i % 3 == 0 ? "db gone" : "host " + std::to_string(i) + " slow",
                               i % 3 == 0 ? 500 : 20));
+    const std::string incident = "i" + std::to_string(i / 10);
+    if (i % 10 == 4) {
+      rows.push_back(
+          event_row(entry(at, "incident.opened", {{"incident", incident}, {"fingerprint", gone}})));
+    }
     if (i % 10 == 5)
       rows.push_back(event_row(outcome(at + 1, print_of("db gone"), "release", i % 20 == 5, 700)));
     if (i % 10 == 6) {
       rows.push_back(event_row(entry(at + 2, "incident.closed",
-                                     {{"incident", std::to_string(i)},
-                                      {"open_ms", "9000"},
-                                      {"fingerprint", core::fingerprint_text(print_of("db gone"))}})));
+                                     {{"incident", incident}, {"open_ms", "9000"}, {"fingerprint", gone}})));
     }
     if (i % 10 == 7) rows.push_back(event_row(entry(at + 3, "kill.set", {{"by", "ann"}})));
   }
   return rows;
 }
 
-Totals all_of(const Insights& insights, const std::vector<PastRow>& rows,
-              const std::vector<std::string>& gone = {}) {
-  Totals totals = insights.totals();
-  const std::set<std::string> without(gone.begin(), gone.end());
-  for (const PastRow& row : rows) {
-    if (!without.contains(row.key)) totals += totals_of(row);
-  }
+Totals sum_of(const std::vector<PastRow>& rows) {
+  Totals totals;
+  for (const PastRow& row : rows) totals += totals_of(row);
   return totals;
 }
 
-TEST_CASE("distiller: insights by fingerprint, the most costly first") {
-  const auto rows = month();
-  Keep keep;
-  keep.since_ms = 100 * day;
-  const Distilled done = distil({}, rows, keep);
-  CHECK(done.gone.size() == rows.size());
-  const auto list = done.insights.list();
-  REQUIRE(list.size() == 2);
-  CHECK(list[0].first == print_of("db gone"));
-  const Insight& worst = *list[0].second;
+Insights distilled(const std::vector<PastRow>& rows) {
+  Insights insights;
+  for (const PastRow& row : rows) insights.add(row);
+  return insights;
+}
+
+TEST_CASE("distiller: insights by fingerprint") {
+  const Insights insights = distilled(month());
+  REQUIRE(insights.by_fingerprint().size() == 2);
+  const Insight& worst = *insights.find(print_of("db gone"));
   CHECK(worst.failures == 100);
   CHECK(worst.cost == 50'000);
   CHECK(worst.tokens == 1000);
-  CHECK(worst.first_ms == 0);
-  CHECK(worst.last_ms == 297 * day / 10);
+  CHECK(worst.first_ms == day / 10);
+  CHECK(worst.last_ms == 298 * day / 10);
   CHECK(worst.days.size() == 30);
-  CHECK(worst.days.at(0) == 4);
+  CHECK(worst.days.at(0) == 3);
   CHECK(worst.roles.at("mail") == 100);
   CHECK(worst.daemons.at("runner") == 100);
+  CHECK(worst.example == "db gone");
+  CHECK(worst.incidents == 30);
   CHECK(worst.mean_recovery_ms() == 9000);
   CHECK(worst.best_action() == Action::release);
-  CHECK(done.insights.kinds().at("kill.set") == 30);
+  CHECK(insights.kinds().at("kill.set") == 30);
 }
 
-TEST_CASE("distiller: totals before and after agree, in any number of steps") {
-  const auto rows = month();
-  const Totals before = all_of({}, rows);
+TEST_CASE("distiller: totals before and after agree, row by row") {
+  const std::vector<PastRow> rows = month();
+  const Totals before = sum_of(rows);
   CHECK(before.failures == 300);
   CHECK(before.tries == 30);
+  CHECK(before.incidents == 30);
   CHECK(before.recovery_ms == 270'000);
   Insights insights;
-  std::vector<std::string> gone;
-  std::vector<PastRow> left = rows;
-  for (int64_t step = 0; step <= 31; step += 3) {
-    Keep keep;
-    keep.since_ms = step * day;
-    if (step == 15) keep.open_fingerprints = {print_of("db gone")};
-    const Distilled done = distil(insights, left, keep);
-    insights = done.insights;
-    const std::set<std::string> out(done.gone.begin(), done.gone.end());
-    std::erase_if(left, [&](const PastRow& row) { return out.contains(row.key); });
-    CHECK(all_of(insights, left) == before);
-  }
-  CHECK(left.empty());
-  // As if it had been done at once.
-  Keep all;
-  all.since_ms = 100 * day;
-  CHECK(encode(distil({}, rows, all).insights) == encode(insights));
-}
-
-TEST_CASE("distiller: what an open incident refers to stays, whatever its age or the space") {
-  const auto rows = month();
-  Keep keep;
-  keep.since_ms = 100 * day;
-  keep.open_fingerprints = {print_of("db gone")};
-  keep.open_incidents = {"16"};
-  keep.messages = {"m3"};
-  const Distilled done = distil({}, rows, keep);
-  CHECK(done.kept_referred == rows.size() - done.gone.size());
-  CHECK_FALSE(done.insights.by_fingerprint().contains(print_of("db gone")));
-  const std::set<std::string> gone(done.gone.begin(), done.gone.end());
-  for (const PastRow& row : rows) {
-    const bool refers = row.invocation
-                            ? core::fingerprint(row.invocation->error_class, row.invocation->error_text) ==
-                                      print_of("db gone") ||
-                                  row.message == "m3"
-                            : fingerprint_in(row.event) == print_of("db gone");
-    CHECK(gone.contains(row.key) != refers);
+  for (size_t taken = 0; taken < rows.size(); ++taken) {
+    insights.add(rows[taken]);
+    Totals all = insights.totals();
+    all += sum_of({rows.begin() + static_cast<ptrdiff_t>(taken) + 1, rows.end()});
+    REQUIRE(all == before);
   }
 }
 
-TEST_CASE("distiller: space decides as well as age") {
-  const auto rows = month();
+TEST_CASE("distiller: what an open incident refers to") {
   Keep keep;
-  keep.since_ms = 10 * day;
-  const Distilled by_age = distil({}, rows, keep);
-  CHECK(by_age.gone.size() == 130);
-  CHECK(by_age.kept_young == rows.size() - 130);
-  keep.bytes_max = 5000;
-  const Distilled by_space = distil({}, rows, keep);
-  uint64_t bytes = 0;
-  for (size_t i = by_space.gone.size(); i < rows.size(); ++i) bytes += rows[i].bytes;
-  CHECK(bytes <= 5000);
-  CHECK(bytes > 4800);
-  CHECK(by_space.gone.back() == rows[by_space.gone.size() - 1].key);  // the oldest
+  const std::string named = core::fingerprint_text(print_of("db gone"));
+  const auto opened = [&](const std::string& id, const std::string& fingerprint) {
+    return event_row(entry(1, "incident.opened", {{"incident", id}, {"fingerprint", fingerprint}}));
+  };
+  CHECK_FALSE(keep.refers(failed_row(1, "db gone")));
+  keep.incidents = {"i7"};
+  keep.texts = {"daemon:slack", named};
+  keep.fingerprints = {print_of("db gone"), *incident_fingerprint("daemon:slack")};
+  struct Row {
+    PastRow row;
+    bool refers;
+  };
+  const Row rows[] = {
+      {failed_row(1, "db gone"), true},
+      {failed_row(1, "db slow"), false},
+      {event_row(failure(1, "db gone")), true},
+      {event_row(failure(1, "db slow")), false},
+      {opened("i7", "anything"), true},
+      {opened("i8", "anything"), false},
+      {opened("i6", "daemon:slack"), true},
+      {event_row(entry(1, "daemon.red", {{"daemon", "slack"}})), true},  // it is made of those
+      {event_row(entry(1, "daemon.red", {{"daemon", "mail"}})), false},
+      {event_row(entry(1, "kill.set", {})), false},
+  };
+  for (const Row& row : rows) CHECK(keep.refers(row.row) == row.refers);
 }
 
 TEST_CASE("distiller: bounded names and days, and sums still agree") {
   std::vector<PastRow> rows;
   for (int64_t i = 0; i < 500; ++i) rows.push_back(failed_row(i * day, "x", 1, "role" + std::to_string(i)));
-  Keep keep;
-  keep.since_ms = 1000 * day;
-  const Distilled distilled = distil({}, rows, keep);
-  const Insight& insight = distilled.insights.by_fingerprint().at(print_of("x"));
+  const Insights insights = distilled(rows);
+  const Insight& insight = *insights.find(print_of("x"));
   CHECK(insight.days.size() == Insight::days_max);
   CHECK(insight.days_before == 100);
   CHECK(insight.roles.size() == Insight::names_max + 1);
@@ -291,14 +272,148 @@ TEST_CASE("distiller: bounded names and days, and sums still agree") {
   CHECK(insight.failures == 500);
 }
 
+TEST_CASE("distiller: bounded fingerprints and kinds, and sums still agree") {
+  Insights insights(true);
+  Totals fed;
+  std::set<uint64_t> rows;
+  for (int64_t i = 0; i < 12'000; ++i) {
+    PastRow row = failed_row(i,
+                             std::string(static_cast<size_t>(i % 110) + 1, 'a') +
+                                 std::string(static_cast<size_t>(i / 110) + 1, 'b'),
+                             3);
+    insights.add(row);
+    fed += totals_of(row);
+    row = event_row(entry(i, "kind" + std::to_string(i), {}));
+    insights.add(row);
+    fed += totals_of(row);
+    // Rows are put and erased as it says.
+    for (const uint64_t fingerprint : insights.take_changed()) {
+      insights.find(fingerprint) != nullptr ? void(rows.insert(fingerprint)) : void(rows.erase(fingerprint));
+    }
+  }
+  CHECK(insights.by_fingerprint().size() <= Insights::fingerprints_max + 1);
+  CHECK(insights.kinds().size() == Insights::kinds_max + 1);
+  CHECK(insights.totals() == fed);
+  CHECK(insights.find(0)->failures > 1000);
+  CHECK(rows.size() == insights.by_fingerprint().size());
+}
+
+TEST_CASE("distiller: two accounts of the same failures make one") {
+  const Insights early = distilled({failed_row(day, "x", 5), failed_row(2 * day, "x", 5, "web")});
+  const Insights late = distilled({failed_row(2 * day, "x", 7, "web"), failed_row(3 * day, "x", 7, "web")});
+  const Insight& a = *early.find(print_of("x"));
+  const Insight& b = *late.find(print_of("x"));
+  const Insight all = Insight::fuller(a, b);
+  CHECK(encode(all) == encode(Insight::fuller(b, a)));
+  CHECK(all.failures == 2);
+  CHECK(all.cost == 14);
+  CHECK(all.first_ms == day);
+  CHECK(all.last_ms == 3 * day);
+  CHECK(all.days.size() == 3);
+  CHECK(all.roles.at("mail") == 1);
+  CHECK(all.roles.at("web") == 2);
+  CHECK(encode(Insight::fuller(a, Insight())) == encode(a));
+  CHECK(encode(Insight::fuller(Insight(), a)) == encode(a));
+}
+
 TEST_CASE("distiller: the same input gives identical bytes, and damage is seen") {
-  Keep keep;
-  keep.since_ms = 20 * day;
-  const std::string bytes = encode(distil({}, month(), keep).insights);
-  CHECK(bytes == encode(distil({}, month(), keep).insights));
+  const std::string bytes = encode(distilled(month()));
+  CHECK(bytes == encode(distilled(month())));
   REQUIRE(decode_insights(bytes));
   CHECK(encode(*decode_insights(bytes)) == bytes);
   for (size_t cut = 0; cut < bytes.size(); ++cut) CHECK_FALSE(decode_insights(bytes.substr(0, cut)));
+  for (const size_t which : {size_t{0}, size_t{6}}) {
+    const std::string one = month()[which].encode();
+    REQUIRE(PastRow::decode(one));
+    CHECK(PastRow::decode(one)->encode() == one);
+    for (size_t cut = 0; cut < one.size(); ++cut) CHECK_FALSE(PastRow::decode(one.substr(0, cut)));
+  }
+}
+
+// ---- All of it together -------------------------------------------------------------
+
+// Three days of what a bus chronicles.
+std::vector<EventRecord> three_days() {
+  std::vector<EventRecord> events;
+  for (int64_t i = 0; i < 600; ++i) {
+    const int64_t at = (i + 1) * 7 * minute;
+    EventRecord failed = failure(at, "row " + std::to_string(i) + (i % 4 == 0 ? " odd" : " timed out"),
+                                 i % 3 == 0 ? "mail" : "web");
+    failed.fields[3].second = i % 5 == 0 ? "unknown" : "transient";
+    failed.fields.emplace_back("tokens", std::to_string(i));
+    events.push_back(std::move(failed));
+    const std::string id = "m" + std::to_string(i);
+    if (i % 50 == 10) {
+      const Headers lapsed = {{"id", id},
+                              {"delivery", "5"},
+                              {"role", "mail"},
+                              {"daemon", "runner@b1"},
+                              {"class", "lease_expired"},
+                              {"text", "no sign of life for the lease of 15m"}};
+      events.push_back(entry(at + 1, "message.lapse", lapsed));
+      events.push_back(entry(at + 1, "message.dead", lapsed));
+    }
+    if (i % 60 == 20) {
+      events.push_back(
+          entry(at + 2, "launcher.ending",
+                {{"daemon", "slack"}, {"ended", "exit 42"}, {"reason", "exit 42; it said: moo"}}));
+      events.push_back(entry(at + 3, "daemon.red", {{"daemon", "slack"}, {"reason", "no beat"}}));
+    }
+    if (i % 100 == 30) {
+      events.push_back(entry(at + 4, "incident.opened",
+                             {{"incident", "i" + std::to_string(i)}, {"fingerprint", "daemon:slack"}}));
+    }
+  }
+  return events;
+}
+
+TEST_CASE("memory: the same log twice gives identical bytes, however often it is written and read between") {
+  const Classifier classifier;
+  MemoryFold once;
+  MemoryFold again;
+  size_t number = 0;
+  for (const EventRecord& event : three_days()) {
+    once.apply(event, classifier);
+    again.apply(event, classifier);
+    if (++number % 37 != 0) continue;
+    MemoryFold fresh;
+    REQUIRE(fresh.decode(again.encode()));
+    again = std::move(fresh);
+  }
+  CHECK(once.encode() == again.encode());
+  const std::string bytes = once.encode();
+  for (size_t cut = 0; cut < bytes.size(); cut += 97) {
+    MemoryFold fresh;
+    CHECK_FALSE(fresh.decode(bytes.substr(0, cut)));
+  }
+}
+
+TEST_CASE("memory: a lapse that was the last attempt is one failure") {
+  MemoryFold fold;
+  for (const EventRecord& event : three_days()) fold.apply(event, Classifier());
+  const uint64_t lapse = core::fingerprint(ErrorClass::lease_expired, "no sign of life for the lease of 15m");
+  CHECK(fold.seen().find(lapse)->failures == 12);
+  CHECK(fold.graph().about(lapse).failures == 12);
+}
+
+TEST_CASE("memory: what no rule knows is grouped, until one does") {
+  MemoryFold fold;
+  for (const EventRecord& event : three_days()) fold.apply(event, Classifier());
+  const auto groups = fold.unknown().list();
+  // Handlers' "row # odd" that said unknown, the daemon that ends with 42, and its redness.
+  REQUIRE(groups.size() == 3);
+  CHECK(groups[0].count == 30);
+  CHECK(groups[0].source == Source::invocation);
+  CHECK(suggested_rule(groups[0]).find(R"(text = '''row\s+[0-9a-f-]+\s+odd''')") != std::string::npos);
+  CHECK(groups[1].daemon == "slack");
+  CHECK(groups[1].count == 10);
+  ClassifyRule rule;
+  rule.name = "moo";
+  rule.exit_codes = {{42, 42}};
+  rule.becomes = ErrorClass::bad_input;
+  CHECK(fold.relearn(Classifier({rule})));
+  CHECK(fold.unknown().size() == 2);
+  CHECK_FALSE(fold.relearn(Classifier({rule})));
 }
 
 }  // namespace

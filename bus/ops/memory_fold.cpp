@@ -1,0 +1,72 @@
+#include "bus/ops/memory_fold.h"
+
+#include <array>
+#include <utility>
+
+#include "bus/core/archive.h"
+#include "bus/ops/entry_fields.h"
+#include "bus/ops/failures.h"
+
+namespace pawl::ops {
+namespace {
+
+constexpr std::array<std::string_view, 8> families = {"message.", "incident.", "daemon.",   "launcher.",
+                                                      "breaker.", "quota.",    "velocity.", "policy."};
+
+bool may_teach(std::string_view kind) {
+  for (const std::string_view family : families) {
+    if (kind.starts_with(family)) return true;
+  }
+  return kind == "guard.failed" || kind == "sweep.storm";
+}
+
+}  // namespace
+
+bool MemoryFold::told_before(const core::EventRecord& event) {
+  if (event.kind != "message.lapse" && event.kind != "message.crash" && event.kind != "message.dead") {
+    return false;
+  }
+  std::string which(field_of(event, "id"));
+  which += '/';
+  which += field_of(event, "delivery");
+  if (event.kind == "message.dead") return which == unheard_;
+  unheard_ = std::move(which);
+  return false;
+}
+
+bool MemoryFold::apply(const core::EventRecord& event, const Classifier& classifier) {
+  if (!may_teach(event.kind) || told_before(event)) return false;
+  graph_.apply(event);
+  seen_.see(event);
+  if (const auto failure = failure_in(event)) {
+    unknown_.note(*failure, classifier.classify(*failure), event.at_ms);
+  }
+  return true;
+}
+
+std::string MemoryFold::encode() const {
+  std::string out(1, static_cast<char>(version_now));
+  core::RecordWriter writer(out);
+  writer.bytes(ops::encode(graph_));
+  writer.bytes(ops::encode(unknown_));
+  writer.bytes(ops::encode(seen_));
+  writer.bytes(unheard_);
+  return out;
+}
+
+bool MemoryFold::decode(std::string_view bytes) {
+  if (bytes.empty() || static_cast<uint8_t>(bytes.front()) != version_now) return false;
+  core::RecordReader reader(bytes.substr(1));
+  auto graph = decode_incident_graph(reader.bytes());
+  auto unknown = decode_unknown_groups(reader.bytes());
+  auto seen = decode_insights(reader.bytes());
+  std::string unheard(reader.bytes());
+  if (!reader.whole() || !graph || !unknown || !seen) return false;
+  graph_ = std::move(*graph);
+  unknown_ = std::move(*unknown);
+  seen_ = std::move(*seen);
+  unheard_ = std::move(unheard);
+  return true;
+}
+
+}  // namespace pawl::ops
