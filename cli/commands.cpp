@@ -161,10 +161,17 @@ constexpr std::array<OptionSpec, 1> quota_drop_options = {{
     {"per", duration, "D", "the window"},
 }};
 
-constexpr std::array<OptionSpec, 5> events_options = {{
+constexpr std::array<OptionSpec, 12> events_options = {{
     {"follow", flag, "", "go on with what happens from now on", 'f'},
     {"after", number, "SEQ", "start behind this entry; default: the last --count"},
     {"kind", text, "KIND", "only these; \"message\" also means \"message.retry\""},
+    {"role", text, "ROLE", "only what is about this role"},
+    {"daemon", text, "NAME", "only what is about this daemon, whatever its boot"},
+    {"id", text, "ID", "only what is about this message"},
+    {"incident", text, "ID", "only what is about this incident"},
+    {"match", text, "TEXT", "only where the kind or a value holds TEXT"},
+    {"since", since, "D|TIME", "not older than D, or than TIME"},
+    {"until", since, "D|TIME", "not newer"},
     {"count", positive, "N", "default 50"},
     {"expect", text, "SEQ:SHA256", "of verify: what an earlier one printed, to prove all before it"},
 }};
@@ -288,7 +295,33 @@ constexpr std::array<OptionSpec, 1> incident_close_options = {{
     {"reason", text, "TEXT", "what it was, and what helped"},
 }};
 
-constexpr std::array<CommandSpec, 63> table = {{
+constexpr std::array<OptionSpec, 10> incident_classify_options = {{
+    {"text", text, "TEXT|-|@FILE", "what it said; the first 512 bytes are looked at"},
+    {"class", error_class, "CLASS", "as it was reported; default unknown"},
+    {"exit", positive, "N", "the exit code, 1 to 255"},
+    {"signal", positive, "N", "the signal that ended it, 1 to 64"},
+    {"role", text, "ROLE", "whose message it was"},
+    {"daemon", text, "NAME", "who ran it, or who failed"},
+    {"guard", text, "NAME", "which guard tripped"},
+    {"source", text, "WHAT", "invocation (default), daemon or guard"},
+    {"config", file, "FILE", "whose [[classify]] comes first; default pawl.toml, if there is one"},
+    {"explain", flag, "", "each rule that was tried, and why it did not match"},
+}};
+
+constexpr std::array<OptionSpec, 1> incident_unknown_options = {{
+    {"count", positive, "N", "at most this many groups; default 20", 'n'},
+}};
+
+constexpr std::array<OptionSpec, 1> insights_options = {{
+    {"count", positive, "N", "at most this many; default 20", 'n'},
+}};
+
+constexpr std::array<OptionSpec, 2> graph_options = {{
+    {"dot", flag, "", "all of it for Graphviz: pawl graph --dot | dot -Tsvg"},
+    {"count", positive, "N", "at most so many edges, the most frequent; default 30", 'n'},
+}};
+
+constexpr std::array<CommandSpec, 67> table = {{
     {"serve", "", 0, 0, "run the bus", serve_options},
     {"up", "", 0, 0, "start bus, runner, mirror and daemons of pawl.toml, and keep them alive", up_options},
     {"push", "ROLE [PAYLOAD|-|@FILE]", 1, 2, "give work to a role; prints the id", push_options},
@@ -321,6 +354,13 @@ constexpr std::array<CommandSpec, 63> table = {{
     {"incident note", "ID TEXT|-|@FILE", 2, 2, "add a note", {}},
     {"incident close", "ID", 1, 1, "it is over", incident_close_options},
     {"notify stats", "", 0, 0, "notices that were raised, sent and held back, by channel", {}},
+    {"incident classify", "", 0, 0, "what kind of failure it is, by the rules; needs no bus",
+     incident_classify_options},
+    {"incident unknown", "", 0, 0, "failures that no rule knows, each with a rule to complete",
+     incident_unknown_options},
+    {"insights", "", 0, 0, "what is known of each failure, the most costly first", insights_options},
+    {"graph", "[FINGERPRINT|INCIDENT]", 0, 1, "who fails with what; what precedes a failure, what helps",
+     graph_options},
     {"daemons", "[NAME | forget NAME]", 0, 2, "who beats, in which colour and why", {}},
     {"guards",
      "[mode NAME off|observe|enforce]",

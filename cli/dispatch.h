@@ -52,6 +52,12 @@ int run_incident_open(Session* session);
 int run_incident_ack(Session* session);
 int run_incident_note(Session* session);
 int run_incident_close(Session* session);
+// classify.cpp
+int run_incident_classify(Session* session);
+int run_incident_unknown(Session* session);
+// insights.cpp
+int run_insights(Session* session);
+int run_graph(Session* session);
 // cron.cpp
 int run_cron_set(Session* session);
 int run_cron_list(Session* session);

@@ -10,6 +10,9 @@
 
 namespace pawl::ops {
 
+// So much of what was said stands in an entry.
+constexpr size_t told_text_bytes_max = 512;
+
 // A delivery that failed or lapsed, as an entry of the chronicle or its invocation tells it.
 struct FailedDelivery {
   uint64_t fingerprint = 0;
