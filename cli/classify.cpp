@@ -113,7 +113,8 @@ int run_incident_classify(Session* session) {
   const Arguments& arguments = session->arguments;
   const auto failure = failure_of(arguments);
   if (!failure.ok()) {
-    return session->fail(failure.error().code == Code::badarg ? exit_usage : exit_failed, failure.error().text);
+    return session->fail(failure.error().code == Code::badarg ? exit_usage : exit_failed,
+                         failure.error().text);
   }
   const auto classifier = classifier_of(arguments);
   if (!classifier.ok()) return session->fail(exit_failed, classifier.error().text);
@@ -136,7 +137,8 @@ int run_incident_classify(Session* session) {
   if (explains) out.line("");
   out.line("class        " + std::string(core::class_name(made.error_class)));
   out.line("fingerprint  " + core::fingerprint_text(made.fingerprint));
-  out.line("rule         " + (made.rule.empty() ? "none: the class stands as it was reported" : printable(made.rule)));
+  out.line("rule         " +
+           (made.rule.empty() ? "none: the class stands as it was reported" : printable(made.rule)));
   return exit_ok;
 }
 

@@ -61,7 +61,8 @@ bool EventFilter::holds(const Json& entry) const {
   if (!role.empty() && text_in(entry, "role") != role && !listed(text_in(entry, "roles"), role)) return false;
   if (!daemon.empty()) {
     const std::string_view named = text_in(entry, "daemon");
-    if (named.substr(0, named.find('@')) != daemon && !listed(text_in(entry, "daemons"), daemon)) return false;
+    if (named.substr(0, named.find('@')) != daemon && !listed(text_in(entry, "daemons"), daemon))
+      return false;
   }
   if (match.empty()) return true;
   const Json::Object* fields = entry.as_object();

@@ -56,9 +56,7 @@ std::string entry_line(const Session& session, const Json& entry) {
   return line;
 }
 
-int64_t number_of(const std::string& cursor) {
-  return client::Reply::make_text(cursor).as_int().value_or(0);
-}
+int64_t number_of(const std::string& cursor) { return client::Reply::make_text(cursor).as_int().value_or(0); }
 
 // Where to begin, so that nothing of `since` or later is missing. Entries stand in the order of their times.
 std::optional<std::string> cursor_at(Session* session, int64_t since_ms, int64_t last) {
@@ -119,8 +117,8 @@ std::optional<std::deque<Json>> entries_after(Session* session, int64_t count, c
   std::deque<Json> kept;
   while (kept.size() < static_cast<size_t>(count)) {
     const int64_t left = count - static_cast<int64_t>(kept.size());
-    auto page =
-        read_page(session, *next, filter.sifts() ? page_entries : std::min(page_entries, left), filter.kind, 0);
+    auto page = read_page(session, *next, filter.sifts() ? page_entries : std::min(page_entries, left),
+                          filter.kind, 0);
     if (!page) return std::nullopt;
     const bool stands_still = page->next == *next;
     *next = page->next;

@@ -20,8 +20,8 @@ Json insight_to_json(const client::Reply& reply) {
   for (size_t i = 0; i + 1 < reply.items.size(); i += 2) {
     const std::string name = reply.items[i].as_text();
     if (name == "roles" || name == "daemons" || name == "days") {
-      insight.set(name, reply.items[i + 1].items.empty() ? Json(Json::Object())
-                                                         : map_to_json(reply.items[i + 1]));
+      insight.set(name,
+                  reply.items[i + 1].items.empty() ? Json(Json::Object()) : map_to_json(reply.items[i + 1]));
     }
   }
   return insight;
@@ -66,12 +66,12 @@ void print_insights(Session* session, const Json::Array& insights) {
   for (const Json& one : insights) {
     const int64_t last_ms = number_in(one, "last");
     const int64_t recovery_ms = number_in(one, "mean_recovery_ms");
-    rows.push_back({cell_of(one, "fingerprint"), cell_of(one, "class"), count_cell(one, "failures"),
-                    count_cell(one, "incidents"), format_cost(number_in(one, "cost")),
-                    count_cell(one, "tokens"),
-                    last_ms == 0 ? "" : format_span(std::max<int64_t>(0, now_ms - last_ms)),
-                    recovery_ms == 0 ? "" : format_span(recovery_ms), help_cell(one),
-                    shortened(whom(one), names_columns), shortened(cell_of(one, "example"), example_columns)});
+    rows.push_back(
+        {cell_of(one, "fingerprint"), cell_of(one, "class"), count_cell(one, "failures"),
+         count_cell(one, "incidents"), format_cost(number_in(one, "cost")), count_cell(one, "tokens"),
+         last_ms == 0 ? "" : format_span(std::max<int64_t>(0, now_ms - last_ms)),
+         recovery_ms == 0 ? "" : format_span(recovery_ms), help_cell(one),
+         shortened(whom(one), names_columns), shortened(cell_of(one, "example"), example_columns)});
   }
   print_table(&session->out,
               {"fingerprint", "class", ">failures", ">incidents", ">cost", ">tokens", ">last seen",
@@ -97,7 +97,8 @@ std::string tries_text(const Json& map) {
 }
 
 std::string counted(size_t count, const std::string& word) {
-  return format_count(static_cast<int64_t>(count)) + " " + word + (count == 1 || word == "depends on" ? "" : "s");
+  return format_count(static_cast<int64_t>(count)) + " " + word +
+         (count == 1 || word == "depends on" ? "" : "s");
 }
 
 void print_edges(Session* session, const Json::Array& edges, size_t most) {
@@ -108,8 +109,8 @@ void print_edges(Session* session, const Json::Array& edges, size_t most) {
   std::string line;
   for (const auto& [kind, names] : nodes) {
     const bool y = kind == "dependency" && names.size() != 1;
-    line += (line.empty() ? "" : ", ") +
-            (y ? counted(names.size(), "dependencie") : counted(names.size(), kind));
+    line +=
+        (line.empty() ? "" : ", ") + (y ? counted(names.size(), "dependencie") : counted(names.size(), kind));
   }
   session->out.line(line + ", " + counted(edges.size(), "edge"));
   session->out.line("");
@@ -163,8 +164,8 @@ void print_about(Session* session, const Json& answer) {
 
 // An incident's id stands for its fingerprint. Nothing: said why.
 std::optional<std::string> fingerprint_for(Session* session, const std::string& word) {
-  const bool is_incident = word.size() > 1 && word[0] == 'i' &&
-                           word.find_first_not_of("0123456789", 1) == std::string::npos;
+  const bool is_incident =
+      word.size() > 1 && word[0] == 'i' && word.find_first_not_of("0123456789", 1) == std::string::npos;
   if (!is_incident) return word;
   const auto reply = session->ask({"INCIDENT", "GET", word});
   if (!reply) return std::nullopt;

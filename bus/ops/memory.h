@@ -43,6 +43,10 @@ class Memory final : public Part {
   bool command(const core::Operation& operation, const core::Caller& caller, core::OfficeDesk& desk,
                core::ReplyWriter& writer) override;
 
+  const MemoryFold& learned() const { return fold_; }
+  const Insights& distilled() const { return distilled_; }
+  const KeptRows& kept() const { return kept_; }
+
  private:
   void read_rows(core::OfficeDesk& desk);
   void take_rules(const core::OfficeDesk& desk);

@@ -111,8 +111,9 @@ class MemoryTest(Base):
         self.assertIn("# 2 times, role web, daemon runner, last ", shown)
         # Completed, it takes the group out.
         rule = groups[0]["suggested_rule"].replace('class = ""', 'class = "bad_input"')
-        with open(os.path.join(self.bus.folder, "pawl.toml"), "a", encoding="utf-8") as file:
-            file.write(rule)
+        self.bus.config += rule
+        with open(os.path.join(self.bus.folder, "pawl.toml"), "w", encoding="utf-8") as file:
+            file.write(self.bus.config)
         self.pawl("ops", "reload", expect=0)
         self.assertEqual(self.json("incident", "unknown"), [])
         self.bus.kill()
