@@ -283,10 +283,9 @@ std::optional<int64_t> Arguments::number(std::string_view option) const {
   return at == numbers.end() ? std::nullopt : std::optional(at->second);
 }
 
-ParseOutcome parse_arguments(const std::vector<std::string>& argv) {
-  Marks marks;
-  if (argv.size() == 1 && argv[0] == "--version") return parse_arguments({"version"});
-  Split parts = split(argv, &marks);
+namespace {
+
+ParseOutcome parse(Split parts, const Marks& marks) {
   const CommandSpec* command = find_command(parts.word);
   ParseOutcome failure;
   Arguments arguments;
@@ -329,6 +328,19 @@ ParseOutcome parse_arguments(const std::vector<std::string>& argv) {
   if (auto wrong = check_words(*command, arguments)) return usage_error(*wrong, command);
   ParseOutcome outcome;
   outcome.arguments = std::move(arguments);
+  return outcome;
+}
+
+}  // namespace
+
+ParseOutcome parse_arguments(const std::vector<std::string>& argv) {
+  if (argv.size() == 1 && argv[0] == "--version") return parse_arguments({"version"});
+  Marks marks;
+  Split parts = split(argv, &marks);
+  const bool sweeps = parts.word == "sweep";
+  ParseOutcome outcome = parse(std::move(parts), marks);
+  // To whoever calls it, 2 says that the fleet is in trouble, not that the call is wrong.
+  if (sweeps && outcome.exit_code == exit_usage) outcome.exit_code = exit_cannot_tell;
   return outcome;
 }
 

@@ -321,7 +321,11 @@ constexpr std::array<OptionSpec, 2> graph_options = {{
     {"count", positive, "N", "at most so many edges, the most frequent; default 30", 'n'},
 }};
 
-constexpr std::array<CommandSpec, 67> table = {{
+constexpr std::array<OptionSpec, 1> sweep_options = {{
+    {"since", duration, "D", "what came within this time; default: since the sweep before"},
+}};
+
+constexpr std::array<CommandSpec, 68> table = {{
     {"serve", "", 0, 0, "run the bus", serve_options},
     {"up", "", 0, 0, "start bus, runner, mirror and daemons of pawl.toml, and keep them alive", up_options},
     {"push", "ROLE [PAYLOAD|-|@FILE]", 1, 2, "give work to a role; prints the id", push_options},
@@ -347,6 +351,8 @@ constexpr std::array<CommandSpec, 67> table = {{
     {"cron set", "NAME SCHEDULE ROLE [PAYLOAD|-|@FILE]", 3, 4, "push on a schedule", cron_set_options},
     {"cron list", "", 0, 0, "schedules: next and last firing, and how many were missed", {}},
     {"cron drop", "NAME", 1, 1, "remove a schedule", {}},
+    {"sweep", "", 0, 0, "look at everything once; exit 0 nominal, 1 concern, 2 ultra, 3 cannot tell",
+     sweep_options},
     {"incident list", "", 0, 0, "open incidents, oldest first", incident_list_options},
     {"incident show", "ID", 1, 1, "an incident with its notes", {}},
     {"incident open", "", 0, 0, "report an incident; prints its id", incident_open_options},

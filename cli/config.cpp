@@ -1,6 +1,5 @@
 #include "cli/config.h"
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -114,7 +113,7 @@ void read_policy_ahead(ConfigReader& reader, const TomlNode& array, FileConfig& 
   read_policy(reader, array, config);
 }
 
-constexpr std::array<Section, 12> sections = {{
+constexpr std::array<Section, 14> sections = {{
     {"bus", "[bus]", read_bus},
     {"role", "[role.research]", read_roles},
     {"system", "[system]", read_system},
@@ -125,19 +124,13 @@ constexpr std::array<Section, 12> sections = {{
     {"notify", "[[notify]]", read_notify, TomlKind::array},
     {"cron", "[cron.nightly]", read_crons},
     {"incidents", "[incidents]", read_incidents},
+    {"monitor", "[monitor]", read_monitor},
     {"classify", "[[classify]]", read_classify, TomlKind::array},
     {"policy", "[[policy]]", read_policy_ahead, TomlKind::array},
 }};
 
-// Sections of the file format that this version does not act on.
-constexpr std::array<std::string_view, 1> later_sections = {"monitor"};
-
 void read_section(ConfigReader& reader, const TomlNode& node, FileConfig& config) {
-  std::vector<std::string_view> known(later_sections.begin(), later_sections.end());
-  if (std::find(known.begin(), known.end(), node.key) != known.end()) {
-    reader.notice(node.line, "[" + node.key + "]");
-    return;
-  }
+  std::vector<std::string_view> known;
   for (const Section& section : sections) {
     known.push_back(section.name);
     if (section.name != node.key) continue;
@@ -167,7 +160,12 @@ Result<FileConfig> parse_config(std::string_view text, const std::string& path) 
   ConfigReader reader(path);
   FileConfig config;
   config.path = path;
-  for (const TomlNode& node : root->items) read_section(reader, node, config);
+  int monitor_line = 0;
+  for (const TomlNode& node : root->items) {
+    read_section(reader, node, config);
+    if (node.key == "monitor") monitor_line = node.line;
+  }
+  add_monitor_schedule(reader, monitor_line, config);
   note_work(*root, config);
   if (reader.failed()) return make_error(Code::err, reader.errors());
   config.notices = reader.notices();

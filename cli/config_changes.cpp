@@ -145,6 +145,23 @@ Settings incident_settings(const core::IncidentsConfig& incidents) {
           {"escalate_spread", std::to_string(incidents.escalate_spread)}};
 }
 
+Settings monitor_settings(const ops::MonitorConfig& monitor) {
+  if (!monitor.on) return {};
+  const ops::MonitorLimits& limits = monitor.limits;
+  return {{"every", format_duration(monitor.every_ms)},
+          {"role", monitor.role.empty() ? "off" : monitor.role},
+          {"errors_least", std::to_string(limits.errors_least)},
+          {"errors_factor", std::to_string(limits.errors_factor)},
+          {"dead_growth", std::to_string(limits.dead_growth)},
+          {"dead_backlog", std::to_string(limits.dead_backlog)},
+          {"long_claim", format_duration(limits.long_claim_ms)},
+          {"stuck_claim", format_duration(limits.stuck_claim_ms)},
+          {"oldest_ready", format_duration(limits.oldest_ready_ms)},
+          {"quota_percent", std::to_string(limits.quota_percent)},
+          {"quota_ahead", format_duration(limits.quota_ahead_ms)},
+          {"freeze_long", format_duration(limits.freeze_long_ms)}};
+}
+
 Settings user_settings(const core::UserConfig& user) {
   Settings all;
   std::vector<std::string> rights;
@@ -189,6 +206,7 @@ std::vector<std::string> config_changes(const FileConfig& from, const FileConfig
   compare("system", caps_before, caps_now, lines);
   compare("guards", guard_settings(from.bus.guards), guard_settings(to.bus.guards), lines);
   compare("incidents", incident_settings(from.bus.incidents), incident_settings(to.bus.incidents), lines);
+  compare("monitor", monitor_settings(from.rules.monitor), monitor_settings(to.rules.monitor), lines);
   compare_entries("cron", from.bus.crons, to.bus.crons, core::CronConfig{}, cron_settings, lines);
   std::map<std::string, std::string> wholes = to.wholes;
   wholes.insert(from.wholes.begin(), from.wholes.end());

@@ -17,7 +17,10 @@ void read_system(ConfigReader& reader, const TomlNode& table, FileConfig& config
 void read_guards(ConfigReader& reader, const TomlNode& table, FileConfig& config);     // [guards]
 void read_crons(ConfigReader& reader, const TomlNode& table, FileConfig& config);      // [cron.NAME]
 void read_incidents(ConfigReader& reader, const TomlNode& table, FileConfig& config);  // [incidents]
-void read_run(ConfigReader& reader, const TomlNode& table, FileConfig& config);        // [run]
+void read_monitor(ConfigReader& reader, const TomlNode& table, FileConfig& config);    // [monitor]
+// Once all is read: what [monitor] adds to the schedules. `line`: where the section stands.
+void add_monitor_schedule(ConfigReader& reader, int line, FileConfig& config);
+void read_run(ConfigReader& reader, const TomlNode& table, FileConfig& config);  // [run]
 
 // [[notify]]: an array of tables.
 void read_notify(ConfigReader& reader, const TomlNode& array, FileConfig& config);

@@ -35,6 +35,7 @@ constexpr Route routes[] = {
     {"quota set", run_quota_set},
     {"quota drop", run_quota_drop},
     {"guards", run_guards},
+    {"sweep", run_sweep},
     {"incident list", run_incident_list},
     {"incident show", run_incident_show},
     {"incident open", run_incident_open},
@@ -98,7 +99,8 @@ int run(const std::vector<std::string>& argv) {
     if (route.name != outcome.arguments->command->name) continue;
     const int code = route.function(&session);
     if (session.out.finish()) return code;
-    return session.fail(exit_failed, "could not write all of the output; is the disk full?");
+    const int failed = route.name == "sweep" ? exit_cannot_tell : int{exit_failed};
+    return session.fail(failed, "could not write all of the output; is the disk full?");
   }
   return session.fail(exit_usage, "this command is not wired up");
 }

@@ -45,6 +45,8 @@ int run_quota_drop(Session* session);
 int run_guards(Session* session);
 // notify.cpp
 int run_notify_stats(Session* session);
+// sweep.cpp
+int run_sweep(Session* session);
 // incident.cpp
 int run_incident_list(Session* session);
 int run_incident_show(Session* session);

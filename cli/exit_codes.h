@@ -17,6 +17,11 @@ enum ExitCode : int {
   exit_denied = 8,
 };
 
+// `pawl sweep` has those that monitoring systems expect: 0 nominal, and these.
+constexpr int exit_concern = 1;
+constexpr int exit_ultra = 2;
+constexpr int exit_cannot_tell = 3;  // no report, whatever the reason
+
 // For an error that the bus answered.
 constexpr int exit_code_of(Code code) {
   switch (code) {

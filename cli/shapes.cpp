@@ -9,7 +9,7 @@ using client::Reply;
 
 // Maps inside maps, by name (contract, section 2).
 bool is_map_name(std::string_view name) {
-  constexpr std::string_view names[] = {"headers", "breaker", "values", "held"};
+  constexpr std::string_view names[] = {"headers", "breaker", "values", "held", "evidence"};
   return std::find(std::begin(names), std::end(names), name) != std::end(names);
 }
 

@@ -7,6 +7,7 @@
 
 #include "bus/base/ids.h"
 #include "bus/base/limits.h"
+#include "bus/ops/ops_config.h"
 
 namespace pawl::ops {
 namespace {
@@ -205,6 +206,12 @@ std::optional<Error> Cron::push(const std::string& name, Schedule& schedule, int
   push.payload = spec.payload;
   push.headers = {{"cron", name}, {"cron_slot", slot}};
   if (missed > 0) push.headers.emplace_back("cron_missed", others);
+  const MonitorConfig& monitor = config_of(desk).monitor;
+  if (monitor.on && name == monitor_name && schedule.row.of_file) {
+    // Sweeps that nobody makes do not pile up: one waits, until the next one comes.
+    push.unique = monitor_name;
+    push.expire_ms = monitor.every_ms - std::min<int64_t>(1000, monitor.every_ms / 2);
+  }
   Result<std::string> id = desk.push(push, "cron:" + name);
   if (!id.ok()) return id.error();
   const int64_t now_ms = desk.clocks().wall_ms;

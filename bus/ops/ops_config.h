@@ -1,4 +1,4 @@
-// What pawl.toml says to the classifier, the policy and the notify gate.
+// What pawl.toml says to the classifier, the policy, the monitor and the notify gate.
 #pragma once
 
 #include <array>
@@ -7,6 +7,7 @@
 
 #include "bus/core/gate.h"
 #include "bus/ops/classifier.h"
+#include "bus/ops/monitor_config.h"
 #include "bus/ops/notify_gate.h"
 #include "bus/ops/policy.h"
 
@@ -17,6 +18,7 @@ struct OpsConfig : core::OfficeRules {
   std::vector<PolicyRule> policy;                     // likewise
   std::array<std::optional<Cap>, action_count> caps;  // instead of the shipped ones
   std::vector<NotifyChannel> notify;                  // [[notify]] that name tiers; checked
+  MonitorConfig monitor;
 
   Classifier classifier() const { return Classifier(classify); }
   PolicyTable policy_table() const {

@@ -5,6 +5,7 @@
 #include "bus/ops/cron.h"
 #include "bus/ops/incidents.h"
 #include "bus/ops/memory.h"
+#include "bus/ops/monitor.h"
 #include "bus/ops/notify.h"
 
 namespace pawl::ops {
@@ -16,9 +17,11 @@ std::unique_ptr<Ops> make_ops() {
   auto incidents = std::make_unique<Incidents>();
   auto notify = std::make_unique<Notify>(*incidents);
   auto memory = std::make_unique<Memory>(*incidents);
+  auto monitor = std::make_unique<Monitor>(*incidents);
   parts.push_back(std::move(incidents));
   parts.push_back(std::move(notify));
   parts.push_back(std::move(memory));
+  parts.push_back(std::move(monitor));
   return std::make_unique<Ops>(std::move(parts));
 }
 
