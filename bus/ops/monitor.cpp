@@ -46,7 +46,7 @@ uint64_t grown(uint64_t now, uint64_t before) { return now >= before ? now - bef
 
 void Monitor::open(core::OfficeDesk& desk) {
   head_ = {};
-  newest_ = learned_ = {};
+  before_ = newest_ = learned_ = {};
   has_learned_ = false;
   errors_.clear();
   misses_.clear();
@@ -74,7 +74,7 @@ void Monitor::open(core::OfficeDesk& desk) {
   });
   desk.scan(mark_rows, [&](std::string_view key, std::string_view bytes) {
     if (key.size() != mark_rows.size() + 8) throw std::runtime_error("a mark's key");
-    newest_ = whole<MonitorMark>(bytes, "a mark");
+    before_ = std::exchange(newest_, whole<MonitorMark>(bytes, "a mark"));
     marks_.emplace_back(core::keys::read_be(key, mark_rows.size(), 8), newest_.at_ms);
     return true;
   });
@@ -269,7 +269,7 @@ void Monitor::keep(const SweepReport& report, const MonitorMark& mark, core::Off
     desk.erase(row_of(mark_rows, marks_.front().first));
     marks_.pop_front();
   }
-  newest_ = mark;
+  before_ = std::exchange(newest_, mark);
   head_.next_sweep = report.number + 1;
   head_.last_ms = mark.at_ms;
   head_.last_bus_ms = desk.clocks().bus_ms;

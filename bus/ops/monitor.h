@@ -64,7 +64,8 @@ class Monitor final : public Part {
                  MonitorFacts& facts) const;
   void add_claims(core::OfficeDesk& desk, MonitorFacts& facts) const;
   void add_reports(const MonitorMark& base, const core::OfficeDesk& desk, MonitorFacts& facts) const;
-  static void add_pace(const MonitorMark& base, const core::OfficeDesk& desk, MonitorFacts& facts);
+  void add_quotas(const core::OfficeDesk& desk, MonitorFacts& facts) const;
+  void add_pace(const core::OfficeDesk& desk, MonitorFacts& facts) const;
   std::vector<IncidentLook> look_at_incidents(const core::OfficeDesk& desk) const;
   void learn(const MonitorMark& now, core::OfficeDesk& desk);
   // Opens, sees again and ends incidents; puts their ids into the findings.
@@ -91,6 +92,7 @@ class Monitor final : public Part {
   std::set<std::string, std::less<>> dirty_errors_;
   std::set<std::string, std::less<>> dirty_misses_;
   std::deque<std::pair<uint64_t, int64_t>> marks_;  // sweep and wall time, of those that are kept
+  MonitorMark before_;                              // of the sweep before that one
   MonitorMark newest_;                              // of the newest sweep
   MonitorMark learned_;                             // of the newest that was learned from
   bool has_learned_ = false;

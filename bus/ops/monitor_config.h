@@ -55,6 +55,7 @@ struct MonitorHabits {
   static constexpr int64_t learn_ms = 30 * 60'000;
   // A window that is shorter proves nothing gone, and no pace.
   static constexpr int64_t judge_ms = 10 * 60'000;
+  static constexpr int64_t pace_ms = 3'600'000;  // measured over so long, where there is a mark that old
   static constexpr int64_t check_ms = 5'000;
   static constexpr size_t findings_max = 200;  // of a report
   static constexpr size_t text_bytes_max = 160;

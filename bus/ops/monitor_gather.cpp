@@ -12,7 +12,7 @@ namespace {
 const MonitorMark::Role nothing_yet;
 
 // As the role was at the mark; another one of the same name begins anew.
-const MonitorMark::Role& role_at(const MonitorMark& mark, const std::string& name, uint64_t number) {
+const MonitorMark::Role& role_at(const MonitorMark& mark, std::string_view name, uint64_t number) {
   const auto found = mark.roles.find(name);
   return found == mark.roles.end() || found->second.number != number ? nothing_yet : found->second;
 }
@@ -29,12 +29,13 @@ Colour colour_from(std::string_view word) {
   return word_from<Colour>(word, colour_names).value_or(Colour::green);
 }
 
-// All that the guards tell.
+// All that the guards tell, each of itself before what it knows.
 class Collector final : public core::FactsSink {
  public:
-  explicit Collector(core::Clocks now, MonitorFacts& facts) : now_(now), facts_(facts) {}
+  Collector(core::Clocks now, bool all, MonitorFacts& facts) : now_(now), all_(all), facts_(facts) {}
 
   void quota(const core::QuotaFacts& quota) override {
+    if (mode_ == core::GuardMode::off) return;
     QuotaLook look;
     look.role = std::string(quota.role);
     look.what = quota.what;
@@ -46,11 +47,13 @@ class Collector final : public core::FactsSink {
     facts_.quotas.push_back(std::move(look));
   }
   void circuit(const core::CircuitFacts& circuit) override {
-    if (circuit.state == "closed") return;
+    // What only observes, or not even that, holds nobody.
+    if (!all_ || circuit.state == "closed" || mode_ != core::GuardMode::enforce) return;
     facts_.circuits.push_back({std::string(circuit.name), std::string(circuit.state),
                                std::string(circuit.reason), circuit.retry_at_ms});
   }
   void daemon(const core::DaemonFacts& daemon) override {
+    if (!all_) return;
     DaemonLook look;
     look.name = std::string(daemon.name);
     look.colour = colour_from(daemon.colour);
@@ -62,13 +65,16 @@ class Collector final : public core::FactsSink {
     facts_.daemons.push_back(std::move(look));
   }
   void guard(const core::GuardFacts& guard) override {
-    if (guard.mode != core::GuardMode::observe || guard.would_refuse == 0) return;
+    mode_ = guard.mode;
+    if (!all_ || guard.mode != core::GuardMode::observe || guard.would_refuse == 0) return;
     facts_.guards.push_back({std::string(guard.name), guard.would_refuse});
   }
 
  private:
   core::Clocks now_;
+  bool all_;  // else quotas only
   MonitorFacts& facts_;
+  core::GuardMode mode_ = core::GuardMode::enforce;
 };
 
 }  // namespace
@@ -88,18 +94,27 @@ MonitorFacts Monitor::gather(const MonitorMark& base, const MonitorMark& now, co
   return facts;
 }
 
+void Monitor::add_quotas(const core::OfficeDesk& desk, MonitorFacts& facts) const {
+  Collector collector(desk.clocks(), false, facts);
+  desk.report(collector);
+  add_pace(desk, facts);
+}
+
 void Monitor::add_reports(const MonitorMark& base, const core::OfficeDesk& desk, MonitorFacts& facts) const {
-  Collector collector(desk.clocks(), facts);
+  Collector collector(desk.clocks(), true, facts);
   desk.report(collector);
   for (GuardLook& guard : facts.guards) {
     // The counters are this process's own.
     const uint64_t before = base.at_ms < opened_ms_ ? 0 : count_in(base.would_refuse, guard.name);
     guard.would_refuse = since(guard.would_refuse, before);
   }
-  add_pace(base, desk, facts);
+  add_pace(desk, facts);
 }
 
-void Monitor::add_pace(const MonitorMark& base, const core::OfficeDesk& desk, MonitorFacts& facts) {
+// Since the newest sweep, or since the one before while that is young: a pace needs its time.
+void Monitor::add_pace(const core::OfficeDesk& desk, MonitorFacts& facts) const {
+  const bool young = facts.now_ms - newest_.at_ms < MonitorHabits::pace_ms && before_.at_ms != 0;
+  const MonitorMark& base = young ? before_ : newest_;
   const int64_t past_ms = base.at_ms == 0 ? 0 : facts.now_ms - base.at_ms;
   for (QuotaLook& quota : facts.quotas) {
     if (past_ms < MonitorHabits::judge_ms) {
@@ -113,7 +128,7 @@ void Monitor::add_pace(const MonitorMark& base, const core::OfficeDesk& desk, Mo
     uint64_t spent = 0;
     const auto add = [&](const core::RoleFacts& role) {
       const core::RoleCounts& is = *role.counts;
-      const MonitorMark::Role& was = role_at(base, std::string(role.name), role.number);
+      const MonitorMark::Role& was = role_at(base, role.name, role.number);
       spent += quota.what == core::QuotaKind::tokens ? since(is.tokens, was.tokens)
                : quota.what == core::QuotaKind::cost ? since(is.cost, was.cost)
                                                      : since(is.claimed, was.claimed);

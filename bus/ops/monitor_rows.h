@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -67,7 +68,7 @@ struct MonitorMark {
     std::map<uint8_t, uint64_t> errors;
   };
   int64_t at_ms = 0;  // wall
-  std::map<std::string, Role> roles;
+  std::map<std::string, Role, std::less<>> roles;
   std::map<std::string, uint64_t> would_refuse;  // by guard
   std::map<std::string, uint64_t> missed;        // by schedule
 

@@ -92,7 +92,7 @@ void Monitor::check(core::OfficeDesk& desk) {
   MonitorFacts facts;
   facts.now_ms = desk.clocks().wall_ms;
   facts.freeze = desk.freeze();
-  add_reports(newest_, desk, facts);
+  add_quotas(desk, facts);
   has_quotas_ = !facts.quotas.empty();
   const MonitorLimits& limits = config_of(desk).monitor.limits;
   std::vector<Finding> findings;

@@ -27,6 +27,7 @@
 //
 // incident ultra 'what happened' roles=r,p.* daemons=d fingerprint=f owner=o note=n; incidents [closed]
 // tier=ultra role=r n=1; incidentget i1, incidentack i1 owner=o, incidentnote i1 text, incidentclose i1 why.
+// sweep since=1700000000000 (Unix milliseconds: when the clock begins).
 //
 // Other lines: jump 1h (one turn, that much later), later 1h (the turn of the next line is that much later),
 // wall -1h (somebody sets the clock), restart [down=1h], gone c1 (the connection closes), hold [strict]

@@ -406,7 +406,7 @@ std::optional<Operation> make_ops_operation(const ScenarioLine& line) {
   if (verb == "incidentget") return op::IncidentGet{arg(line, 0)};
   if (verb == "incidentack") return op::IncidentAck{arg(line, 0), line.word("owner").value_or("")};
   if (verb == "incidentnote") return op::IncidentNote{arg(line, 0), arg(line, 1)};
-  if (verb == "sweep") return op::Sweep{};
+  if (verb == "sweep") return op::Sweep{line.number_of("since")};
   if (verb == "insights") return op::IncidentStudy{};
   if (verb == "graph") return op::IncidentStudy{op::Study::graph, arg(line, 0)};
   if (verb == "notices") return op::IncidentStudy{op::Study::notices};
