@@ -93,11 +93,14 @@ std::string encode_circuit(const Circuit& circuit) {
   out += static_cast<char>(circuit.crashes ? 1 : 0);
   core::RecordWriter writer(out);
   fields(writer, circuit);
+  writer(circuit.by);
   return out;
 }
 
 std::optional<Circuit> decode_circuit(std::string_view bytes) {
-  if (bytes.size() < 3 || bytes[0] != static_cast<char>(Circuit::version_now)) return std::nullopt;
+  if (bytes.size() < 3) return std::nullopt;
+  const auto version = static_cast<uint8_t>(bytes[0]);
+  if (version == 0 || version > Circuit::version_now) return std::nullopt;
   const auto state = static_cast<uint8_t>(bytes[1]);
   const auto crashes = static_cast<uint8_t>(bytes[2]);
   // A closed one has no row.
@@ -107,6 +110,7 @@ std::optional<Circuit> decode_circuit(std::string_view bytes) {
   circuit.crashes = crashes == 1;
   core::RecordReader reader(bytes.substr(3));
   fields(reader, circuit);
+  if (version >= 2) reader(circuit.by);
   const bool open = circuit.state == CircuitState::open;
   if (!reader.whole() || circuit.since_ms < 0 || circuit.cooldown_ms < 1 || circuit.probe_ms < 0 ||
       circuit.cooldown_ms > limits::duration_ms_max || (open && circuit.probe_is_out()) ||

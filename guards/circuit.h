@@ -31,7 +31,7 @@ enum class CircuitEvent : uint8_t {
 // Legal moves: closed → open → half_open → open or closed. At most one probe is out, and only while half
 // open. Times are bus time, in milliseconds.
 struct Circuit {
-  static constexpr uint8_t version_now = 1;
+  static constexpr uint8_t version_now = 2;  // since 2: by
   // Messages that failed as probes are remembered, up to so many; see CircuitBreaker.
   static constexpr size_t suspects_max = 4;
   // So many unsure probes of one half-open period are as good as a failed one.
@@ -46,6 +46,7 @@ struct Circuit {
   bool crashes = false;            // among what opened it
   std::vector<uint64_t> suspects;  // sequences of messages
   std::string reason;              // for a person: why it is not closed
+  std::string by;                  // who had it opened; empty: failures of messages did
 
   bool probe_is_out() const { return probe_ms != 0; }
   // Bus time at which an open one becomes half open.

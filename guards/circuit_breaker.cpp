@@ -300,7 +300,8 @@ void CircuitBreaker::trip(Named named, const core::Ending& ending, bool give_bac
   circuits_[named.kind].insert_or_assign(std::string(named.name), std::move(circuit));
   set_idle(false);
   store(named, CircuitState::closed,
-        {{"message", encode_id(ending.message)},
+        {{"class", std::string(core::class_name(ending.error_class))},
+         {"message", encode_id(ending.message)},
          {"delivery", std::to_string(ending.delivery)},
          {"unspent", std::to_string(unspent)}},
         desk);

@@ -48,9 +48,14 @@ class CircuitBreaker final : public Guard {
   void describe(const core::RoleFacts& role, const core::Desk& desk, core::Fields& fields) const override;
   void report(core::FactsSink& sink, const core::Desk& desk) const override;
 
+  // open_circuit: a circuit that is closed. Lifted, it is closed again, unless it was opened by others.
+  std::optional<Status> restrict(const core::Restriction& restriction, core::Desk& desk) override;
+  void lift(const core::Restriction& restriction, core::Desk& desk) override;
+
   // Somebody who watches the dependency says that it is down. False: no role needs it, or its circuit is
   // open already. Not from within a question.
-  bool open_dependency(std::string_view dependency, std::string_view reason, core::Desk& desk);
+  bool open_dependency(std::string_view dependency, std::string_view reason, core::Desk& desk,
+                       std::string_view by = "health");
   // Of "role:NAME" or "needs:NAME".
   CircuitState state_of(std::string_view circuit) const;
 
@@ -87,6 +92,7 @@ class CircuitBreaker final : public Guard {
   void trip(Named named, const core::Ending& ending, bool give_back, core::Desk& desk);
   void settle_probe(Named named, const core::Ending& ending, core::Desk& desk);
   CircuitEvent outcome_of(Named named, const Circuit& circuit, const core::Ending& ending) const;
+  bool open_by(Named named, std::string_view by, std::string_view reason, core::Desk& desk);
   // Writes the row, and the chronicle where the state is another one; wakes who waits for it.
   void store(Named named, CircuitState before, core::Headers about, core::Desk& desk);
   void wake(Named named, core::Desk& desk) const;

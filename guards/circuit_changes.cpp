@@ -9,20 +9,56 @@ namespace pawl::guards {
 
 // ---- Changes --------------------------------------------------------------------
 
-bool CircuitBreaker::open_dependency(std::string_view dependency, std::string_view reason, core::Desk& desk) {
-  const auto known = needed_.find(dependency);
-  if (known == needed_.end()) return false;
-  const Named named{of_dependency, *known};
+bool CircuitBreaker::open_by(Named named, std::string_view by, std::string_view reason, core::Desk& desk) {
   Circuit* found = find(named);
   Circuit circuit = found == nullptr ? Circuit() : *found;
   const CircuitState before = circuit.state;
   if (!step(circuit, CircuitEvent::trip, desk.clocks().bus_ms, desk.config().guards)) return false;
   circuit.reason = std::string(reason);
-  circuits_[of_dependency].insert_or_assign(*known, std::move(circuit));
+  circuit.by = std::string(by);
+  const std::string name(named.name);
+  circuits_[named.kind].insert_or_assign(name, std::move(circuit));
   set_idle(false);
-  windows_[of_dependency].erase(*known);
-  store(named, before, {{"unspent", "0"}}, desk);
+  windows_[named.kind].erase(name);
+  store(Named{named.kind, name}, before, {{"unspent", "0"}}, desk);
   return true;
+}
+
+bool CircuitBreaker::open_dependency(std::string_view dependency, std::string_view reason, core::Desk& desk,
+                                     std::string_view by) {
+  const auto known = needed_.find(dependency);
+  return known != needed_.end() && open_by({of_dependency, *known}, by, reason, desk);
+}
+
+std::optional<Status> CircuitBreaker::restrict(const core::Restriction& restriction, core::Desk& desk) {
+  if (restriction.kind != core::Restriction::Kind::open_circuit) return std::nullopt;
+  const std::string subject(restriction.subject);
+  const auto named = parse(subject);
+  const bool known =
+      named && (named->kind == of_role ? desk.role(named->name).has_value() : needed_.contains(named->name));
+  if (!known) {
+    return make_error(Code::notfound, "there is no circuit '" + subject +
+                                          "': a role has one, and what a role of pawl.toml needs");
+  }
+  if (find(*named) != nullptr) {
+    return make_error(Code::state,
+                      "circuit " + subject + " is " +
+                          std::string(circuit_state_names[static_cast<size_t>(state_of(subject))]) +
+                          " already");
+  }
+  open_by(*named, restriction.by, restriction.reason, desk);
+  return Status();
+}
+
+void CircuitBreaker::lift(const core::Restriction& restriction, core::Desk& desk) {
+  if (restriction.kind != core::Restriction::Kind::open_circuit) return;
+  const std::string subject(restriction.subject);
+  const auto named = parse(subject);
+  Circuit* circuit = named ? find(*named) : nullptr;
+  if (circuit == nullptr || circuit->by != restriction.by) return;
+  const CircuitState before = circuit->state;
+  *circuit = {};
+  store(*named, before, {{"reason", std::string(restriction.by) + " is over"}}, desk);
 }
 
 void CircuitBreaker::store(Named named, CircuitState before, core::Headers about, core::Desk& desk) {
@@ -46,6 +82,7 @@ void CircuitBreaker::store(Named named, CircuitState before, core::Headers about
       fields.emplace_back("reason", circuit.reason);
       fields.emplace_back("failures", std::to_string(circuit.failures));
       fields.emplace_back("cooldown_ms", std::to_string(circuit.cooldown_ms));
+      if (!circuit.by.empty()) fields.emplace_back("by", circuit.by);
       fields.insert(fields.end(), about.begin(), about.end());
       desk.chronicle("breaker.open", std::move(fields));
       next_ms_ = std::min(next_ms_, circuit.cooled_at_ms());

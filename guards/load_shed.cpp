@@ -1,8 +1,10 @@
 #include "guards/load_shed.h"
 
+#include <stdexcept>
 #include <string>
 #include <utility>
 
+#include "bus/core/archive.h"
 #include "bus/core/faults.h"
 
 namespace pawl::guards {
@@ -12,6 +14,9 @@ using core::DiskMark;
 namespace op = core::op;
 
 constexpr int64_t retry_ms = 1000;
+constexpr int64_t shed_retry_ms = 30'000;
+constexpr std::string_view shed_row = "shed/priority";
+constexpr uint64_t shed_row_version = 1;
 
 bool has_cap(const core::RoleConfig& role) { return role.backlog_max != 0 || role.backlog_bytes_max != 0; }
 
@@ -141,6 +146,61 @@ Answer admit_load(const Load& load, const core::Desk& desk) {
 
 }  // namespace
 
+void LoadShed::open(core::Desk& desk) {
+  shedding_.reset();
+  if (std::string row; desk.get(shed_row, row)) {
+    core::RecordReader in(row);
+    const uint64_t version = in.number();
+    Shedding shedding{std::string(in.bytes()), ""};
+    shedding.reason = std::string(in.bytes());
+    if (version != shed_row_version || !in.whole()) {
+      throw std::runtime_error("the row of what is shed is damaged or from a newer pawl");
+    }
+    shedding_ = std::move(shedding);
+  }
+  look(desk);
+}
+
+core::Verdict LoadShed::shed(int priority, const core::Desk& desk) const {
+  core::Verdict verdict =
+      refuse(Code::busy, core::Scope::fleet,
+             "pushes below priority " + std::to_string(limits::priority_default) + " are refused for " +
+                 shedding_->by + " (" + shedding_->reason + "); try again later, or with a higher priority");
+  verdict.subject = "*";
+  verdict.retry_at_ms = desk.clocks().wall_ms + shed_retry_ms;
+  verdict.value = priority;
+  verdict.limit = limits::priority_default;
+  return verdict;
+}
+
+std::optional<Status> LoadShed::restrict(const core::Restriction& restriction, core::Desk& desk) {
+  if (restriction.kind != core::Restriction::Kind::shed_by_priority) return std::nullopt;
+  if (restriction.subject != "*") return make_error(Code::notfound, "priorities are shed for all roles, '*'");
+  if (shedding_) return make_error(Code::state, "low priorities are refused already, for " + shedding_->by);
+  shedding_ = Shedding{std::string(restriction.by), std::string(restriction.reason)};
+  std::string row;
+  core::RecordWriter out(row);
+  out.number(shed_row_version);
+  out.bytes(shedding_->by);
+  out.bytes(shedding_->reason);
+  desk.put(shed_row, row);
+  desk.chronicle("role.restricted", {{"role", "*"},
+                                     {"what", "priority"},
+                                     {"limit", std::to_string(limits::priority_default)},
+                                     {"by", shedding_->by},
+                                     {"reason", shedding_->reason}});
+  return Status();
+}
+
+void LoadShed::lift(const core::Restriction& restriction, core::Desk& desk) {
+  if (restriction.kind != core::Restriction::Kind::shed_by_priority) return;
+  if (!shedding_ || shedding_->by != restriction.by) return;
+  shedding_.reset();
+  desk.erase(shed_row);
+  desk.chronicle("role.unrestricted",
+                 {{"role", "*"}, {"what", "priority"}, {"by", std::string(restriction.by)}});
+}
+
 void LoadShed::look(const core::Desk& desk) { capped_ = any_role(desk.config(), has_cap); }
 
 Answer LoadShed::admit(const core::Operation& operation, const core::Caller& /*caller*/,
@@ -149,6 +209,10 @@ Answer LoadShed::admit(const core::Operation& operation, const core::Caller& /*c
   if (mark != DiskMark::ample) {
     const DiskMark from = std::visit(StoppedFrom{}, operation);
     if (from != DiskMark::ample && mark >= from) return short_of_space(desk);
+  }
+  if (shedding_) {
+    const auto* one = std::get_if<op::Push>(&operation);
+    if (one != nullptr && one->priority < limits::priority_default) return shed(one->priority, desk);
   }
   if (!capped_) return allow();
   if (const auto* push = std::get_if<op::Push>(&operation)) return admit_load(load_of(*push), desk);

@@ -211,12 +211,17 @@ TEST_CASE("circuit: a damaged row is no circuit") {
   CHECK(decode_circuit(row) == circuit);
   for (size_t length = 0; length < row.size(); ++length) CHECK_FALSE(decode_circuit(row.substr(0, length)));
   CHECK_FALSE(decode_circuit(row + "x"));
+  // As version 1 wrote it: nobody has it opened.
+  std::string older = row.substr(0, row.size() - 1);
+  older[0] = 1;
+  CHECK(decode_circuit(older) == circuit);
   const auto with = [&](size_t at, char byte) {
     std::string damaged = row;
     damaged[at] = byte;
     return decode_circuit(damaged);
   };
-  CHECK_FALSE(with(0, 2));  // a newer version
+  CHECK_FALSE(with(0, 0));
+  CHECK_FALSE(with(0, 3));  // a newer version
   CHECK_FALSE(with(1, 0));  // closed ones have no row
   CHECK_FALSE(with(1, 3));
   CHECK_FALSE(with(2, 2));
