@@ -40,6 +40,7 @@ core::Fields fields_of(const Incident& incident) {
   core::Fields fields;
   fields.text("id", incident.id());
   fields.text("tier", std::string(incident.tier_name()));
+  fields.text("class", std::string(core::class_name(incident.error_class)));
   fields.text("state", incident.is_open() ? "open" : "closed");
   fields.text("title", incident.title);
   fields.text("fingerprint", incident.fingerprint);

@@ -8,7 +8,7 @@
 namespace pawl::ops {
 namespace {
 
-constexpr uint64_t version_now = 1;
+constexpr uint64_t version_now = 2;  // since 2: class, quiet_ms, seen_bus_ms
 
 template <typename Incident, typename Visit>
 void each_text(Incident& one, const Visit& visit) {
@@ -60,12 +60,16 @@ std::string Incident::encode() const {
     out.bytes(note.by);
     out.bytes(note.text);
   }
+  out.number(static_cast<uint64_t>(error_class));
+  out.number(static_cast<uint64_t>(quiet_ms));
+  out.number(static_cast<uint64_t>(seen_bus_ms));
   return bytes;
 }
 
 std::optional<Incident> Incident::decode(uint64_t number, std::string_view bytes) {
   core::RecordReader in(bytes);
-  if (in.number() != version_now) return std::nullopt;
+  const uint64_t version = in.number();
+  if (version == 0 || version > version_now) return std::nullopt;
   Incident one;
   one.number = number;
   const uint64_t tier = in.number();
@@ -87,6 +91,14 @@ std::optional<Incident> Incident::decode(uint64_t number, std::string_view bytes
     note.text = std::string(in.bytes());
     one.notes.push_back(std::move(note));
   }
+  uint64_t error_class = static_cast<uint64_t>(core::ErrorClass::unknown);
+  if (version >= 2) {
+    error_class = in.number();
+    one.quiet_ms = static_cast<int64_t>(in.number());
+    one.seen_bus_ms = static_cast<int64_t>(in.number());
+  }
+  if (error_class >= core::class_count) return std::nullopt;
+  one.error_class = static_cast<core::ErrorClass>(error_class);
   if (!in.whole() || tier >= core::tier_names.size()) return std::nullopt;
   one.tier = static_cast<core::Tier>(tier);
   return one;

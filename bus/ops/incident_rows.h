@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "bus/core/config.h"
+#include "bus/core/words.h"
 
 namespace pawl::ops {
 
@@ -22,6 +23,7 @@ struct IncidentRemark {
 struct Incident {
   uint64_t number = 0;
   core::Tier tier = core::Tier::concern;
+  core::ErrorClass error_class = core::ErrorClass::unknown;
   bool by_person = false;  // reported with INCIDENT OPEN: it has no cause that could be seen to go
   std::string fingerprint;
   std::string title;
@@ -38,6 +40,8 @@ struct Incident {
   int64_t escalated_ms = 0;
   int64_t cleared_ms = 0;      // the cause has been gone since
   int64_t cleared_bus_ms = 0;  // the same in bus time; 0: it has not
+  int64_t quiet_ms = 0;        // the cause is gone when it was not seen for so long; 0: somebody says so
+  int64_t seen_bus_ms = 0;     // as seen_ms, in bus time
   int64_t closed_ms = 0;
   std::string closed_by;
   std::string close_reason;

@@ -4,10 +4,12 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "bus/core/config.h"
 #include "bus/core/records.h"
+#include "bus/ops/classifier.h"
 
 namespace pawl::ops {
 
@@ -15,6 +17,9 @@ namespace pawl::ops {
 struct Sighting {
   std::string fingerprint;  // what makes it the same incident: "daemon:slack"
   core::Tier tier = core::Tier::concern;
+  core::ErrorClass error_class = core::ErrorClass::unknown;  // what the recovery policy goes by
+  // The cause counts as gone once it was not seen for so long; 0: somebody says when it is gone.
+  int64_t quiet_ms = 0;
   std::string title;
   std::string detail;  // the evidence, for a person: what, how much, a command to look further
   std::vector<std::string> roles;
@@ -26,9 +31,15 @@ struct Sign {
   Sighting sighting;
 };
 
+// What a dead letter of `fingerprint` is the incident of.
+std::string dead_fingerprint(std::string_view fingerprint);
+// Of an entry message.dead: `died` of that fingerprint lately, or it was poison.
+Sighting sight_of_dead(const core::EventRecord& event, bool poison, uint64_t died,
+                       const Classifier& classifier);
+
 // Nothing: the entry is about no incident. An entry with a field `tier` (concern, ultra) that the table does
 // not know opens one of its own kind and subject (its field daemon, role, guard or cron): whoever finds
 // something grave enough need only chronicle it.
-std::optional<Sign> sign_of(const core::EventRecord& event);
+std::optional<Sign> sign_of(const core::EventRecord& event, const Classifier& classifier);
 
 }  // namespace pawl::ops

@@ -7,6 +7,8 @@
 #include "bus/base/limits.h"
 #include "bus/base/parse.h"
 #include "bus/core/keys.h"
+#include "bus/ops/entry_fields.h"
+#include "bus/ops/ops_config.h"
 
 namespace pawl::ops {
 namespace {
@@ -15,6 +17,7 @@ using core::Tier;
 
 constexpr std::string_view open_rows = "incidents/o/";
 constexpr std::string_view closed_rows = "incidents/c/";
+constexpr std::string_view dead_row = "incidents/dead";
 
 std::string row_of(std::string_view prefix, uint64_t number) {
   return std::string(prefix) + core::keys::number(number);
@@ -53,8 +56,17 @@ void Incidents::open(core::OfficeDesk& desk) {
   broadcast_ms_.clear();
   looks_.clear();
   look_of_.clear();
+  touched_.clear();
+  classifier_.reset();
+  dead_ = {};
+  dead_changed_ = false;
   next_number_ = first_closed_ = 1;
   closed_ = 0;
+  if (std::string bytes; desk.get(dead_row, bytes)) {
+    auto groups = decode_dead_groups(bytes);
+    if (!groups) throw std::runtime_error("the groups of dead letters");
+    dead_ = std::move(*groups);
+  }
   desk.scan(closed_rows, [&](std::string_view key, std::string_view) {
     next_number_ = number_in(key, closed_rows) + 1;
     if (closed_++ == 0) first_closed_ = next_number_ - 1;
@@ -72,8 +84,13 @@ void Incidents::open(core::OfficeDesk& desk) {
   for (const auto& [number, incident] : open_) {
     // Whoever listens now has not heard of it.
     if (incident.tier == Tier::ultra) broadcast_ms_[number] = desk.clocks().bus_ms;
+    touched_.insert(number);
     expect(incident, desk);
   }
+}
+
+void Incidents::sealing(core::OfficeDesk& desk) {
+  if (std::exchange(dead_changed_, false)) desk.put(dead_row, encode(dead_));
 }
 
 void Incidents::save(const Incident& incident, core::OfficeDesk& desk) {
@@ -117,6 +134,7 @@ void Incidents::tell(const Incident& incident, std::string_view what, core::Head
                      core::OfficeDesk& desk) {
   core::Headers fields = {{"incident", incident.id()},
                           {"tier", std::string(incident.tier_name())},
+                          {"class", std::string(core::class_name(incident.error_class))},
                           {"fingerprint", incident.fingerprint},
                           {"title", incident.title}};
   if (!incident.roles.empty()) fields.emplace_back("roles", joined(incident.roles));
@@ -168,6 +186,8 @@ Incident& Incidents::begin(const Sighting& sighting, std::string_view by, core::
   Incident incident;
   incident.number = next_number_++;
   incident.tier = sighting.tier;
+  incident.error_class = sighting.error_class;
+  incident.quiet_ms = sighting.quiet_ms;
   incident.fingerprint = sighting.fingerprint;
   incident.title = sighting.title.substr(0, limits::incident_title_bytes_max);
   incident.detail = sighting.detail;
@@ -176,6 +196,8 @@ Incident& Incidents::begin(const Sighting& sighting, std::string_view by, core::
   merge(incident.daemons, sighting.daemons);
   incident.count = 1;
   incident.opened_ms = incident.seen_ms = desk.clocks().wall_ms;
+  incident.seen_bus_ms = desk.clocks().bus_ms;
+  touched_.insert(incident.number);
   by_fingerprint_.emplace(incident.fingerprint, incident.number);
   Incident& kept = open_.emplace(incident.number, std::move(incident)).first->second;
   save(kept, desk);
@@ -187,7 +209,10 @@ Incident& Incidents::begin(const Sighting& sighting, std::string_view by, core::
 void Incidents::see_again(Incident& incident, const Sighting& sighting, core::OfficeDesk& desk) {
   ++incident.count;
   incident.seen_ms = desk.clocks().wall_ms;
+  incident.seen_bus_ms = desk.clocks().bus_ms;
   incident.cleared_ms = incident.cleared_bus_ms = 0;
+  if (sighting.error_class != core::ErrorClass::unknown) incident.error_class = sighting.error_class;
+  touched_.insert(incident.number);
   if (!sighting.detail.empty()) incident.detail = sighting.detail;
   const bool of_all = incident.is_of_all();
   const bool grew =
@@ -223,7 +248,18 @@ std::string Incidents::escalation(const Incident& incident, const core::OfficeDe
 void Incidents::escalate(Incident& incident, const std::string& why, core::OfficeDesk& desk) {
   incident.tier = Tier::ultra;
   incident.escalated_ms = desk.clocks().wall_ms;
+  touched_.insert(incident.number);
   changed(incident, "escalated", {{"why", why}}, desk);
+}
+
+void Incidents::notify(uint64_t number, const std::string& why, core::OfficeDesk& desk) {
+  changed(open_.at(number), "notify", {{"why", why}}, desk);
+}
+
+void Incidents::call(uint64_t number, const std::string& why, core::OfficeDesk& desk) {
+  Incident& incident = open_.at(number);
+  if (incident.tier == Tier::ultra) return notify(number, why, desk);
+  escalate(incident, why, desk);
 }
 
 void Incidents::gone(std::string_view fingerprint, core::OfficeDesk& desk) {
@@ -233,6 +269,7 @@ void Incidents::gone(std::string_view fingerprint, core::OfficeDesk& desk) {
   if (incident.by_person || incident.cleared_bus_ms != 0) return;
   incident.cleared_ms = desk.clocks().wall_ms;
   incident.cleared_bus_ms = desk.clocks().bus_ms;
+  touched_.insert(incident.number);
   // Of a concern nobody need hear before it closes; who is up for an ultra wants to know.
   if (incident.tier == Tier::ultra) return changed(incident, "cleared", {}, desk);
   save(incident, desk);
@@ -245,6 +282,7 @@ void Incidents::close(Open::iterator at, std::string_view by, std::string_view r
   open_.erase(at);
   by_fingerprint_.erase(incident.fingerprint);
   broadcast_ms_.erase(incident.number);
+  touched_.insert(incident.number);
   if (const auto look = look_of_.find(incident.number); look != look_of_.end()) {
     looks_.erase({look->second, look->first});
     look_of_.erase(look);
@@ -267,7 +305,8 @@ void Incidents::close(Open::iterator at, std::string_view by, std::string_view r
 // ---- News and time ------------------------------------------------------------------
 
 void Incidents::noted(const core::EventRecord& event, core::OfficeDesk& desk) {
-  const auto sign = sign_of(event);
+  if (event.kind == "message.dead") return note_death(event, desk);
+  const auto sign = sign_of(event, classifier(desk));
   if (!sign) return;
   if (sign->gone) {
     gone(sign->sighting.fingerprint, desk);
@@ -276,16 +315,34 @@ void Incidents::noted(const core::EventRecord& event, core::OfficeDesk& desk) {
   }
 }
 
+// One dead letter is looked at with DEAD LIST; a group of them, and one that kills, are an incident.
+void Incidents::note_death(const core::EventRecord& event, core::OfficeDesk& desk) {
+  const std::string fingerprint(field_of(event, "fingerprint"));
+  if (fingerprint.empty()) return;
+  const bool poison = field_of(event, "ruling").starts_with("poison");
+  const uint64_t died = dead_.died(fingerprint, desk.clocks().bus_ms);
+  dead_changed_ = true;
+  if (!poison && died < DeadGroups::many && find(dead_fingerprint(fingerprint)) == nullptr) return;
+  saw(sight_of_dead(event, poison, died, classifier(desk)), "bus", desk);
+}
+
+const Classifier& Incidents::classifier(const core::OfficeDesk& desk) {
+  if (!classifier_) classifier_ = config_of(desk).classifier();
+  return *classifier_;
+}
+
 void Incidents::expect(const Incident& incident, const core::OfficeDesk& desk) {
   const core::IncidentsConfig& rules = desk.config().incidents;
   const core::Clocks now = desk.clocks();
   int64_t look_ms = INT64_MAX;
+  if (incident.quiet_ms != 0 && incident.cleared_bus_ms == 0)
+    look_ms = incident.seen_bus_ms + incident.quiet_ms;
   if (incident.tier == Tier::ultra) {
-    if (rules.broadcast_ms != 0) look_ms = broadcast_ms_[incident.number];
+    if (rules.broadcast_ms != 0) look_ms = std::min(look_ms, broadcast_ms_[incident.number]);
   } else if (incident.cleared_bus_ms != 0) {
     look_ms = incident.cleared_bus_ms + rules.settle_ms;
   } else if (incident.acknowledged_ms == 0 && rules.escalate_after_ms != 0) {
-    look_ms = now.bus_ms + (incident.opened_ms + rules.escalate_after_ms - now.wall_ms);
+    look_ms = std::min(look_ms, now.bus_ms + (incident.opened_ms + rules.escalate_after_ms - now.wall_ms));
   }
   if (const auto old = look_of_.find(incident.number); old != look_of_.end()) {
     looks_.erase({old->second, old->first});
@@ -297,6 +354,7 @@ void Incidents::expect(const Incident& incident, const core::OfficeDesk& desk) {
 }
 
 void Incidents::configured(core::OfficeDesk& desk) {
+  classifier_.reset();
   for (auto& [number, next_ms] : broadcast_ms_) next_ms = desk.clocks().bus_ms;
   for (const auto& [number, incident] : open_) expect(incident, desk);
 }
@@ -306,7 +364,11 @@ void Incidents::tick(core::OfficeDesk& desk) {
   while (!looks_.empty() && looks_.begin()->first <= now_ms) {
     const auto at = open_.find(looks_.begin()->second);
     Incident& incident = at->second;
-    if (incident.tier == Tier::ultra) {
+    const bool quiet = incident.quiet_ms != 0 && incident.cleared_bus_ms == 0 &&
+                       now_ms >= incident.seen_bus_ms + incident.quiet_ms;
+    if (quiet) {
+      gone(incident.fingerprint, desk);
+    } else if (incident.tier == Tier::ultra) {
       publish(incident, "open", desk);
       broadcast_ms_[incident.number] = now_ms + std::max<int64_t>(1, desk.config().incidents.broadcast_ms);
       expect(incident, desk);

@@ -5,7 +5,9 @@
 //   escalates a concern becomes an ultra when nobody has acknowledged it for `escalate_after`, when it was
 //             seen `escalate_count` times, or when it affects `escalate_spread` roles and daemons
 //   closes    a concern by itself, once its cause has been gone for `settle`; whatever flaps faster than that
-//             stays one incident. An ultra only by a person: when its cause goes, it says so
+//             stays one incident. Where nobody says that a cause is gone, it is when it was not seen for a
+//             time that is the sign's (Sighting::quiet_ms). An ultra only by a person: when its cause goes,
+//             it says so
 //   is told   published on pawl.incident.ID when it opens, changes and closes, an ultra every `broadcast`
 //             until then; to the daemons that it affects in BEAT and EXTEND; chronicled
 //
@@ -22,6 +24,8 @@
 #include <utility>
 #include <vector>
 
+#include "bus/ops/classifier.h"
+#include "bus/ops/dead_groups.h"
 #include "bus/ops/incident_rows.h"
 #include "bus/ops/incident_signs.h"
 #include "bus/ops/part.h"
@@ -36,6 +40,7 @@ class Incidents final : public Part {
   void tick(core::OfficeDesk& desk) override;
   core::Wakeup next_wakeup() const override;
   void noted(const core::EventRecord& event, core::OfficeDesk& desk) override;
+  void sealing(core::OfficeDesk& desk) override;
   bool command(const core::Operation& operation, const core::Caller& caller, core::OfficeDesk& desk,
                core::ReplyWriter& writer) override;
   void add_incidents(std::string_view daemon, const std::vector<std::string>& roles,
@@ -54,6 +59,16 @@ class Incidents final : public Part {
   void listen(Listener listener) { listeners_.push_back(std::move(listener)); }
   // Of both tiers, oldest first.
   const std::map<uint64_t, Incident>& all_open() const { return open_; }
+  // Whether something happened to open ones since take_touched(); after open(), to all of them.
+  bool any_touched() const { return !touched_.empty(); }
+  // Their numbers; some may be closed by now.
+  std::set<uint64_t> take_touched() { return std::exchange(touched_, {}); }
+  // Open or closed; nothing: there is none, or not any more.
+  static std::optional<Incident> read(uint64_t number, const core::OfficeDesk& desk);
+  // People are told why; of an open one.
+  void notify(uint64_t number, const std::string& why, core::OfficeDesk& desk);
+  // The same, and a concern becomes an ultra.
+  void call(uint64_t number, const std::string& why, core::OfficeDesk& desk);
 
  private:
   using Open = std::map<uint64_t, Incident>;
@@ -71,6 +86,8 @@ class Incidents final : public Part {
   // Saves it as well.
   void changed(Incident& incident, std::string_view change, core::Headers about, core::OfficeDesk& desk);
   void forget_old(core::OfficeDesk& desk);
+  void note_death(const core::EventRecord& event, core::OfficeDesk& desk);
+  const Classifier& classifier(const core::OfficeDesk& desk);
   // When tick() has to look at it next, in bus time.
   void expect(const Incident& incident, const core::OfficeDesk& desk);
 
@@ -83,7 +100,6 @@ class Incidents final : public Part {
             core::ReplyWriter& writer);
   static void get(std::string_view id, const core::Caller& caller, const core::OfficeDesk& desk,
                   core::ReplyWriter& writer);
-  static std::optional<Incident> read(uint64_t number, const core::OfficeDesk& desk);
   // The open incident of an id that this caller may change; null, and an error written.
   Incident* changeable(std::string_view id, const core::Caller& caller, const core::OfficeDesk& desk,
                        core::ReplyWriter& writer);
@@ -94,6 +110,10 @@ class Incidents final : public Part {
   std::set<std::pair<int64_t, uint64_t>> looks_;  // bus time, number
   std::map<uint64_t, int64_t> look_of_;
   std::vector<Listener> listeners_;
+  std::set<uint64_t> touched_;
+  std::optional<Classifier> classifier_;  // made when it is needed
+  DeadGroups dead_;
+  bool dead_changed_ = false;
   uint64_t next_number_ = 1;
   uint64_t closed_ = 0;        // rows of closed ones
   uint64_t first_closed_ = 1;  // no number below it has one

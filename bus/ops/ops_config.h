@@ -19,6 +19,8 @@ struct OpsConfig : core::OfficeRules {
   std::array<std::optional<Cap>, action_count> caps;  // instead of the shipped ones
   std::vector<NotifyChannel> notify;                  // [[notify]] that name tiers; checked
   MonitorConfig monitor;
+  // off: it does nothing; observe: it decides, and does nothing; enforce: it acts.
+  core::GuardMode policy_mode = core::GuardMode::enforce;
 
   Classifier classifier() const { return Classifier(classify); }
   PolicyTable policy_table() const {

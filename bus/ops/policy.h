@@ -62,6 +62,9 @@ struct PolicyTable {
   std::array<Cap, action_count> caps;
 };
 
+// The same for two tables that decide alike; another one for nearly every other table.
+uint64_t hash_of(const PolicyTable& table);
+
 struct MeasuredAction {
   Action action = Action::retry_later;
   Measure measure;

@@ -17,6 +17,23 @@ struct ShippedRule {
   std::vector<Action> actions;
 };
 
+// While a breaker holds the work back it probes by itself; a role that is paused as well could not be probed.
+std::vector<PolicyRule> rules_of_held_work() {
+  using enum Action;
+  PolicyRule down;
+  down.name = "held-down";
+  down.classes = {ErrorClass::dependency_down, ErrorClass::crash,   ErrorClass::out_of_memory,
+                  ErrorClass::timeout,         ErrorClass::unknown, ErrorClass::lease_expired,
+                  ErrorClass::transient};
+  down.breakers = {BreakerState::open, BreakerState::half_open};
+  down.actions = {restart_daemon, restart_chain, retry_later, escalate};
+  PolicyRule held;
+  held.name = "held";
+  held.breakers = down.breakers;
+  held.actions = {notify, retry_later, escalate};
+  return {down, held};
+}
+
 // What a person is asked for when they would only say no.
 constexpr std::array<std::string_view, 12> for_people = {"hard_freeze", "kill",     "kill_hard", "drop",
                                                          "dead_drop",   "purge",    "delete",    "cancel",
@@ -102,7 +119,7 @@ std::vector<PolicyRule> shipped_policy_rules() {
       {"cancelled", ErrorClass::cancelled, {notify}},
       {"unknown", ErrorClass::unknown, {notify, retry_later, restart_daemon, open_breaker, escalate}},
   };
-  std::vector<PolicyRule> rules;
+  std::vector<PolicyRule> rules = rules_of_held_work();
   for (const ShippedRule& one : table) {
     PolicyRule& rule = rules.emplace_back();
     rule.name = std::string(one.name);

@@ -51,6 +51,32 @@ void Decision::code(Archive& ar, uint8_t) {
   ar(subject);
 }
 
+template <typename Archive>
+void serialize(Archive& ar, Span& span) {
+  ar(span.least, span.most);
+}
+
+// Names stand in decisions, so they count.
+uint64_t hash_of(const PolicyTable& table) {
+  std::string bytes;
+  core::RecordWriter ar(bytes);
+  for (PolicyRule rule : table.rules) {
+    ar(rule.name);
+    code_words(ar, rule.classes, core::class_count);
+    code_words(ar, rule.tiers, tier_names.size());
+    code_words(ar, rule.colours, colour_names.size());
+    code_words(ar, rule.breakers, breaker_names.size());
+    ar(rule.fingerprints);
+    for (Span* span : {&rule.count, &rule.spread, &rule.age_ms, &rule.load_percent}) serialize(ar, *span);
+    ar(rule.minutes, rule.role, rule.daemon);
+    code_words(ar, rule.actions, action_count);
+  }
+  for (Cap cap : table.caps) ar(cap.max, cap.per_ms);
+  uint64_t hash = 0xcbf29ce484222325;  // FNV-1a
+  for (const char c : bytes) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3;
+  return hash;
+}
+
 std::string encode(const Decision& decision) { return encode_value(decision); }
 std::optional<Decision> decode_decision(std::string_view bytes) { return decode_value<Decision>(bytes); }
 

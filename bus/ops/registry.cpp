@@ -7,6 +7,7 @@
 #include "bus/ops/memory.h"
 #include "bus/ops/monitor.h"
 #include "bus/ops/notify.h"
+#include "bus/ops/policy_part.h"
 
 namespace pawl::ops {
 
@@ -18,10 +19,12 @@ std::unique_ptr<Ops> make_ops() {
   auto notify = std::make_unique<Notify>(*incidents);
   auto memory = std::make_unique<Memory>(*incidents);
   auto monitor = std::make_unique<Monitor>(*incidents);
+  auto policy = std::make_unique<PolicyPart>(*incidents);
   parts.push_back(std::move(incidents));
   parts.push_back(std::move(notify));
   parts.push_back(std::move(memory));
   parts.push_back(std::move(monitor));
+  parts.push_back(std::move(policy));
   return std::make_unique<Ops>(std::move(parts));
 }
 

@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "bus/ops/incident_signs.h"
+#include "bus/ops/incidents.h"
+#include "bus/ops/ops_config.h"
 #include "bus/ops/registry.h"
 #include "guards/registry.h"
 #include "tests/scenario/scenario.h"
@@ -11,7 +13,11 @@
 namespace pawl::ops {
 namespace {
 
-std::string watched(const std::string& table, const core::BusConfig& config = {}) {
+// Without the policy, which would do something about them.
+std::string watched(const std::string& table, core::BusConfig config = {}) {
+  auto rules = std::make_shared<OpsConfig>();
+  rules->policy_mode = core::GuardMode::off;
+  config.office = std::move(rules);
   return core::play(table, config, guards::make_guard_chain, make_ops);
 }
 
@@ -205,28 +211,47 @@ TEST_CASE("incidents: what in the chronicle is one") {
     std::string fingerprint;  // empty: it is none
     std::string tier;         // or "gone"
     std::string title;
+    core::ErrorClass error_class = core::ErrorClass::unknown;
+    int64_t quiet_ms = 0;
   };
+  constexpr auto down = core::ErrorClass::dependency_down;
   const Row rows[] = {
       {entry("daemon.red", {{"daemon", "svc"}, {"reason", "silent"}}), "daemon:svc", "concern",
-       "daemon svc is red"},
+       "daemon svc is red", down},
+      {entry("daemon.red", {{"daemon", "svc"}, {"reason", "rate limit reached"}}), "daemon:svc", "concern",
+       "daemon svc is red", core::ErrorClass::rate_limited},
       {entry("daemon.escalate", {{"tier", "ultra"}, {"daemon", "svc@b1"}}), "daemon:svc", "ultra",
-       "daemon svc stays red"},
+       "daemon svc stays red", down},
       {entry("launcher.escalate", {{"daemon", "svc"}, {"tier", "ultra"}}), "daemon:svc", "ultra",
-       "daemon svc was given up by its launcher"},
+       "daemon svc was given up by its launcher", core::ErrorClass::crash},
+      {entry("launcher.escalate", {{"daemon", "svc"}, {"reason", "3 failures, the last: exit code 69"}}),
+       "daemon:svc", "ultra", "daemon svc was given up by its launcher", down},
       {entry("launcher.ready", {{"daemon", "svc"}}), "daemon:svc", "gone", ""},
       {entry("daemon.green", {{"daemon", "svc"}}), "daemon:svc", "gone", ""},
       {entry("role.unserved", {{"role", "r"}}), "unserved:r", "concern",
-       "role r has no daemon that serves it"},
+       "role r has no daemon that serves it", down},
       {entry("role.served", {{"role", "r"}}), "unserved:r", "gone", ""},
       {entry("guard.failed", {{"guard", "rate"}}), "guard:rate", "ultra", "guard rate failed"},
       {entry("disk.mark", {{"from", "ample"}, {"to", "low"}}), "disk", "concern",
-       "the disk is short of space"},
-      {entry("disk.mark", {{"from", "low"}, {"to", "critical"}}), "disk", "ultra", "the disk is nearly full"},
+       "the disk is short of space", core::ErrorClass::quota},
+      {entry("disk.mark", {{"from", "low"}, {"to", "critical"}}), "disk", "ultra", "the disk is nearly full",
+       core::ErrorClass::quota},
       {entry("disk.mark", {{"from", "low"}, {"to", "ample"}}), "disk", "gone", ""},
       {entry("sweep.finding", {{"tier", "concern"}, {"role", "r"}, {"title", "errors"}}), "sweep.finding:r",
        "concern", "errors"},
       {entry("restart.given_up", {{"tier", "ultra"}, {"daemon", "svc@b1"}}), "restart.given_up:svc", "ultra",
        "restart.given_up of svc"},
+      {entry("x.y", {{"tier", "ultra"}, {"text", "HTTP 429"}}), "x.y", "ultra", "x.y"},
+      {entry("x.y", {{"tier", "ultra"}, {"text", "HTTP 429"}, {"role", "r"}}), "x.y:r", "ultra", "x.y of r",
+       core::ErrorClass::rate_limited},
+      {entry("sweep.storm", {{"role", "r"}}), "lapses:r", "concern",
+       "role r loses its claims to expired leases", core::ErrorClass::lease_expired, 300'000},
+      {entry("breaker.open", {{"circuit", "role:r"}, {"class", "timeout"}}), "breaker:role:r", "concern",
+       "circuit role:r is open", core::ErrorClass::timeout},
+      {entry("breaker.open", {{"circuit", "needs:x"}}), "breaker:needs:x", "concern",
+       "circuit needs:x is open", down},
+      {entry("breaker.open", {{"circuit", "needs:x"}, {"by", "health"}}), "", "", ""},
+      {entry("breaker.close", {{"circuit", "role:r"}}), "breaker:role:r", "gone", ""},
       {entry("x.y", {{"tier", "ultra"}}), "x.y", "ultra", "x.y"},
       {entry("x.y", {{"tier", "grave"}}), "", "", ""},
       {entry("incident.opened", {{"tier", "ultra"}}), "", "", ""},
@@ -234,7 +259,7 @@ TEST_CASE("incidents: what in the chronicle is one") {
   };
   for (const Row& row : rows) {
     INFO(row.event.kind);
-    const auto sign = sign_of(row.event);
+    const auto sign = sign_of(row.event, Classifier());
     REQUIRE(sign.has_value() == !row.fingerprint.empty());
     if (!sign) continue;
     CHECK(sign->sighting.fingerprint == row.fingerprint);
@@ -242,7 +267,96 @@ TEST_CASE("incidents: what in the chronicle is one") {
     if (sign->gone) continue;
     CHECK(core::tier_names[static_cast<size_t>(sign->sighting.tier)] == row.tier);
     CHECK(sign->sighting.title == row.title);
+    CHECK(sign->sighting.error_class == row.error_class);
+    CHECK(sign->sighting.quiet_ms == row.quiet_ms);
   }
+}
+
+TEST_CASE("incidents: a row of the first version is read, damage is not") {
+  Incident incident;
+  incident.number = 3;
+  incident.fingerprint = "daemon:svc";
+  incident.count = 2;
+  incident.error_class = core::ErrorClass::timeout;
+  incident.quiet_ms = 300;
+  incident.seen_bus_ms = 70;
+  const std::string row = incident.encode();
+  const auto copy = Incident::decode(3, row);
+  REQUIRE(copy.has_value());
+  CHECK(copy->error_class == core::ErrorClass::timeout);
+  CHECK(copy->quiet_ms == 300);
+  CHECK(copy->seen_bus_ms == 70);
+  for (size_t length = 0; length < row.size(); ++length)
+    CHECK_FALSE(Incident::decode(3, row.substr(0, length)));
+  std::string older = row.substr(0, row.size() - 4);  // class 1, quiet 2, seen 1 byte
+  older[0] = 1;
+  const auto before = Incident::decode(3, older);
+  REQUIRE(before.has_value());
+  CHECK(before->error_class == core::ErrorClass::unknown);
+  CHECK(before->count == 2);
+  std::string newer = row;
+  newer[0] = 3;
+  CHECK_FALSE(Incident::decode(3, newer));
+}
+
+TEST_CASE("incidents: dead letters alike are one, and it is over when no more come") {
+  // What is poison is the message's fault, and one is enough.
+  CHECK(watched(R"(
+    push r a                         | m1
+    push r b                         | m2
+    push r c                         | m3
+    push r d                         | m4
+    push r e                         | m5
+    claim w r n=5                    | m1 m2 m3 m4 m5
+    fail m1 bad_input 'no such field' dead
+    fail m2 bad_input 'no such field' dead
+    fail m3 bad_input 'no such field' dead
+    fail m4 bad_input 'no such field' dead
+    incidents                        | none
+    fail m5 bad_input 'no such field' dead
+    incidents                        | i1
+    incidentget i1                   | tier=concern class=bad_input roles=r count=1 -daemons title='5 messages of role r died alike within an hour'
+    push r f                         | m6
+    claim w r                        | m6
+    +4m
+    fail m6 bad_input 'no such field' dead
+    incidentget i1                   | count=2
+    +4m
+    incidentget i1                   | -cleared_at
+    +2m
+    incidentget i1                   | cleared_at=-60000
+    +10m
+    incidents                        | none
+  )") == "");
+  CHECK(watched(R"(
+    push r a                         | m1
+    claim w r                        | m1
+    fail m1 bad_input 'no such field' dead
+    +61m
+    push r b                         | m2
+    push r c                         | m3
+    push r d                         | m4
+    push r e                         | m5
+    claim w r n=4                    | m2 m3 m4 m5
+    fail m2 bad_input 'no such field' dead
+    fail m3 bad_input 'no such field' dead
+    fail m4 bad_input 'no such field' dead
+    fail m5 bad_input 'no such field' dead
+    incidents                        | none
+  )") == "");
+  core::BusConfig config;
+  config.guards.poison_crashes = 2;
+  CHECK(watched(R"(
+    push r a                         | m1
+    claim w@b r                      | m1
+    reap w b                         | 1
+    claim w@c r                      | m1
+    reap w c                         | 1
+    deadcount                        | 1
+    incidents                        | i1
+    incidentget i1                   | class=bad_input roles=r
+  )",
+                config) == "");
 }
 
 }  // namespace pawl::ops

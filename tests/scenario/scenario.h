@@ -20,7 +20,7 @@
 // DEPLOY GET answers), versions r.
 //
 // beat svc boot=b1 interval=1000 roles=r needs=slack errors=3 state=stopping; daemon svc, daemons, forget
-// svc; reap svc b1. note kind source=l number=3 text=x (EVENT ADD).
+// svc; reap svc b1. note kind source=l number=3 text=x daemon=d role=r reason=w tier=ultra (EVENT ADD).
 //
 // cron NAME '0 3 * * *' r payload zone=Test/Zone catchup=once; crons; crondrop NAME. The clock begins on
 // 2023-11-14 22:13:20 UTC.

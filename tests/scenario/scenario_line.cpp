@@ -356,7 +356,9 @@ std::optional<Operation> make_daemon_operation(const ScenarioLine& line) {
     add.kind = arg(line, 0);
     add.source = line.word("source").value_or("");
     add.number = static_cast<uint64_t>(line.number_of("number").value_or(0));
-    if (const auto text = line.word("text")) add.fields.emplace_back("text", *text);
+    for (const char* name : {"text", "daemon", "role", "reason", "tier"}) {
+      if (const auto value = line.word(name)) add.fields.emplace_back(name, *value);
+    }
     return add;
   }
   return std::nullopt;
