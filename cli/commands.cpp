@@ -325,7 +325,12 @@ constexpr std::array<OptionSpec, 1> sweep_options = {{
     {"since", duration, "D", "what came within this time; default: since the sweep before"},
 }};
 
-constexpr std::array<CommandSpec, 68> table = {{
+constexpr std::array<OptionSpec, 2> policy_replay_options = {{
+    {"since", since, "D|TIME", "decided within D, or since TIME"},
+    {"config", file, "FILE", "by the [[policy]] of this pawl.toml; default: the shipped table"},
+}};
+
+constexpr std::array<CommandSpec, 70> table = {{
     {"serve", "", 0, 0, "run the bus", serve_options},
     {"up", "", 0, 0, "start bus, runner, mirror and daemons of pawl.toml, and keep them alive", up_options},
     {"push", "ROLE [PAYLOAD|-|@FILE]", 1, 2, "give work to a role; prints the id", push_options},
@@ -367,6 +372,9 @@ constexpr std::array<CommandSpec, 68> table = {{
     {"insights", "", 0, 0, "what is known of each failure, the most costly first", insights_options},
     {"graph", "[FINGERPRINT|INCIDENT]", 0, 1, "who fails with what; what precedes a failure, what helps",
      graph_options},
+    {"policy explain", "ID", 1, 1, "why the policy did what it did about an incident, or decided so", {}},
+    {"policy replay", "", 0, 0, "make every decision again; exit 1 when one is another",
+     policy_replay_options},
     {"daemons", "[NAME | forget NAME]", 0, 2, "who beats, in which colour and why", {}},
     {"guards",
      "[mode NAME off|observe|enforce]",

@@ -131,6 +131,7 @@ std::string_view group_help(std::string_view group) {
   if (group == "cron") return "pushes on a schedule";
   if (group == "incident") return "what somebody should look at";
   if (group == "notify") return "who was told";
+  if (group == "policy") return "what was done about incidents";
   return "dead letters";
 }
 

@@ -107,13 +107,7 @@ void read_all_users(ConfigReader& reader, const TomlNode& table, FileConfig& con
   read_users(reader, table, config.bus.users);
 }
 
-// Read and checked, so that a mistake is found now; the bus does not act on it yet.
-void read_policy_ahead(ConfigReader& reader, const TomlNode& array, FileConfig& config) {
-  reader.notice(array.line, "[[policy]]");
-  read_policy(reader, array, config);
-}
-
-constexpr std::array<Section, 14> sections = {{
+constexpr std::array<Section, 15> sections = {{
     {"bus", "[bus]", read_bus},
     {"role", "[role.research]", read_roles},
     {"system", "[system]", read_system},
@@ -126,7 +120,8 @@ constexpr std::array<Section, 14> sections = {{
     {"incidents", "[incidents]", read_incidents},
     {"monitor", "[monitor]", read_monitor},
     {"classify", "[[classify]]", read_classify, TomlKind::array},
-    {"policy", "[[policy]]", read_policy_ahead, TomlKind::array},
+    {"policy", "[[policy]]", read_policy, TomlKind::array},
+    {"ops", "[ops]", read_ops},
 }};
 
 void read_section(ConfigReader& reader, const TomlNode& node, FileConfig& config) {

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "bus/base/parse.h"
+#include "bus/core/fingerprint.h"
 #include "cli/config_sections.h"
 #include "cli/values.h"
 
@@ -162,6 +163,13 @@ Settings monitor_settings(const ops::MonitorConfig& monitor) {
           {"freeze_long", format_duration(limits.freeze_long_ms)}};
 }
 
+// Rules have no keys of their own here: that they are others shows.
+Settings ops_settings(const ops::OpsConfig& rules) {
+  return {{"policy", std::string(core::guard_mode_names[static_cast<size_t>(rules.policy_mode)])},
+          {"policy_rules", std::to_string(rules.policy.size()) + ", hash " +
+                               core::fingerprint_text(ops::hash_of(rules.policy_table()))}};
+}
+
 Settings user_settings(const core::UserConfig& user) {
   Settings all;
   std::vector<std::string> rights;
@@ -207,6 +215,7 @@ std::vector<std::string> config_changes(const FileConfig& from, const FileConfig
   compare("guards", guard_settings(from.bus.guards), guard_settings(to.bus.guards), lines);
   compare("incidents", incident_settings(from.bus.incidents), incident_settings(to.bus.incidents), lines);
   compare("monitor", monitor_settings(from.rules.monitor), monitor_settings(to.rules.monitor), lines);
+  compare("ops", ops_settings(from.rules), ops_settings(to.rules), lines);
   compare_entries("cron", from.bus.crons, to.bus.crons, core::CronConfig{}, cron_settings, lines);
   std::map<std::string, std::string> wholes = to.wholes;
   wholes.insert(from.wholes.begin(), from.wholes.end());

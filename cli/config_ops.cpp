@@ -286,6 +286,20 @@ void read_policy(ConfigReader& reader, const TomlNode& array, FileConfig& config
     reader.fail(array.line, "[[policy]]: " + wrong);
 }
 
+void read_ops(ConfigReader& reader, const TomlNode& table, FileConfig& config) {
+  constexpr std::array<std::string_view, 1> known = {"policy"};
+  const Place place{"ops"};
+  for (const TomlNode& node : table.items) {
+    if (node.key != "policy") {
+      reader.unknown_key(place, node, known);
+      continue;
+    }
+    const auto modes = words_of<core::GuardMode>(reader, place, node, core::guard_mode_names);
+    if (modes.size() > 1) reader.fail(place, node, "is one mode, not several");
+    if (!modes.empty()) config.rules.policy_mode = modes.front();
+  }
+}
+
 void read_limits(ConfigReader& reader, const Place& place, const TomlNode& node, FileConfig& config) {
   constexpr std::array<std::string_view, 2> known = {"max", "per"};
   if (!reader.expect(place, node, TomlKind::table, R"({ restart_daemon = { max = 3, per = "10m" } })"))

@@ -34,6 +34,7 @@ std::string glob_of(ConfigReader& reader, const Place& place, const TomlNode& no
 bool read_gate_key(ConfigReader& reader, const Place& place, const TomlNode& node,
                    ops::NotifyChannel& channel);
 std::span<const std::string_view> gate_keys();
+void read_ops(ConfigReader& reader, const TomlNode& table, FileConfig& config);  // [ops]
 
 // [[classify]] and [[policy]]: arrays of tables, checked as a whole.
 void read_classify(ConfigReader& reader, const TomlNode& array, FileConfig& config);

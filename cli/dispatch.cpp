@@ -47,6 +47,8 @@ constexpr Route routes[] = {
     {"incident unknown", run_incident_unknown},
     {"insights", run_insights},
     {"graph", run_graph},
+    {"policy explain", run_policy_explain},
+    {"policy replay", run_policy_replay},
     {"cron set", run_cron_set},
     {"cron list", run_cron_list},
     {"cron drop", run_cron_drop},

@@ -60,6 +60,9 @@ int run_incident_unknown(Session* session);
 // insights.cpp
 int run_insights(Session* session);
 int run_graph(Session* session);
+// policy.cpp
+int run_policy_explain(Session* session);
+int run_policy_replay(Session* session);
 // cron.cpp
 int run_cron_set(Session* session);
 int run_cron_list(Session* session);

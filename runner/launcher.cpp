@@ -144,6 +144,7 @@ int64_t Launcher::next_wake_ms(int64_t now_ms) const {
   }
   if (!reaps_.empty() && !reap_asked_ && bus_ready()) wake_ms = std::min(wake_ms, reap_at_ms_);
   if (!journal_.empty() && !event_asked_ && bus_ready()) wake_ms = std::min(wake_ms, event_at_ms_);
+  if (!policy_asked_ && !stopping_ && bus_ready()) wake_ms = std::min(wake_ms, policy_at_ms_);
   if (stopping_) {
     constexpr int64_t look_again_ms = 100;
     wake_ms = std::min(wake_ms, now_ms + look_again_ms);
@@ -178,6 +179,7 @@ void Launcher::turn(int64_t now_ms) {
   send_reload();
   settle();
   send_event(now_ms);
+  follow_policy(now_ms);
   take_callers();
   serve_waiting();
   collect_children();

@@ -118,6 +118,8 @@ void Launcher::take_answers(int64_t now_ms) {
       take_reload_answer(answer);
     } else if (answer.tag == event_tag) {
       take_event_answer(answer, now_ms);
+    } else if (answer.tag == policy_tag) {
+      take_policy_answer(answer, now_ms);
     } else {
       take_ready_answer(daemons_[answer.tag], answer);
     }

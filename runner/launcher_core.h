@@ -3,6 +3,7 @@
 //   launcher_life.cpp     events, the table's actions, order
 //   launcher_keep.cpp     keepers: starting, hearing, adopting, ending what a dead one left
 //   launcher_bus.cpp      readiness, claims of the dead, the chronicle
+//   launcher_policy.cpp   restarts that the recovery policy asks for
 //   launcher_control.cpp  pawl ops
 #pragma once
 
@@ -57,6 +58,8 @@ struct Daemon {
   uint32_t reds = 0;        // looks in a row at which the bus saw it red
   std::unique_ptr<Handler> check;
 };
+
+constexpr uint64_t policy_tag = UINT64_MAX - 3;
 
 class Launcher {
  public:
@@ -125,6 +128,11 @@ class Launcher {
   void take_reap_answer(const BusDesk::Answer& answer, int64_t now_ms);
   bool bus_ready() const;
 
+  // launcher_policy.cpp
+  void follow_policy(int64_t now_ms);
+  void take_policy_answer(const BusDesk::Answer& answer, int64_t now_ms);
+  void obey_policy(const client::Reply& entry);
+
   // launcher_control.cpp
   struct Caller {
     int fd = -1;
@@ -155,7 +163,11 @@ class Launcher {
   LifeJournal journal_;
   bool event_asked_ = false;
   int64_t event_at_ms_ = 0;
-  std::string event_refused_;            // what the bus said to it, so that it is said once
+  std::string event_refused_;  // what the bus said to it, so that it is said once
+  std::string policy_after_;   // the chronicle is followed from here; empty: from what is its end now
+  bool policy_asked_ = false;
+  int64_t policy_at_ms_ = 0;
+  std::string policy_refused_;           // as event_refused_
   std::optional<LauncherOptions> next_;  // the file has been read anew
   bool reload_bus_ = false;              // the bus is to read it too
   bool stopping_ = false;

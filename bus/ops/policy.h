@@ -133,6 +133,10 @@ std::string encode(const Decision& decision);
 // Nothing for damage or a newer version.
 std::optional<Decision> decode_decision(std::string_view bytes);
 
+// The same as hex digits, as the chronicle has it.
+std::string decision_text(const Decision& decision);
+std::optional<Decision> decision_from_text(std::string_view text);
+
 // For people, a line each: situation, rule, candidates with their measures and why (not).
 std::vector<std::string> explain(const Decision& decision);
 // What another table decided otherwise from the same inputs, a line each; empty: nothing.

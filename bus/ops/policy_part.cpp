@@ -4,7 +4,6 @@
 #include <stdexcept>
 
 #include "bus/base/parse.h"
-#include "bus/core/chronicle.h"
 #include "bus/core/fingerprint.h"
 #include "bus/core/keys.h"
 #include "bus/ops/entry_fields.h"
@@ -250,7 +249,7 @@ void PolicyPart::record(const Decision& decision, const Incident& incident, core
                           {"subject", decision.subject}};
   if (mode_ != core::GuardMode::enforce) fields.emplace_back("mode", "observe");
   fields.emplace_back("table", table_hash_);
-  fields.emplace_back("bytes", core::hash_text(encode(decision)));
+  fields.emplace_back("bytes", decision_text(decision));
   desk.chronicle("policy.decision", std::move(fields));
 }
 

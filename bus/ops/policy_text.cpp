@@ -80,6 +80,31 @@ uint64_t hash_of(const PolicyTable& table) {
 std::string encode(const Decision& decision) { return encode_value(decision); }
 std::optional<Decision> decode_decision(std::string_view bytes) { return decode_value<Decision>(bytes); }
 
+std::string decision_text(const Decision& decision) {
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::string text;
+  for (const char c : encode(decision)) {
+    text += digits[static_cast<uint8_t>(c) >> 4];
+    text += digits[static_cast<uint8_t>(c) & 15];
+  }
+  return text;
+}
+
+std::optional<Decision> decision_from_text(std::string_view text) {
+  const auto digit = [](char c) {
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+  };
+  if (text.size() % 2 != 0) return std::nullopt;
+  std::string bytes;
+  for (size_t i = 0; i < text.size(); i += 2) {
+    const int high = digit(text[i]);
+    const int low = digit(text[i + 1]);
+    if (high < 0 || low < 0) return std::nullopt;
+    bytes += static_cast<char>(high * 16 + low);
+  }
+  return decode_decision(bytes);
+}
+
 namespace {
 
 std::string percent(uint32_t ppm) {

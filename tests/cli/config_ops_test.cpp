@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "cli/config.h"
+#include "cli/config_changes.h"
 
 using pawl::cli::FileConfig;
 using pawl::cli::parse_config;
@@ -126,6 +127,9 @@ TEST_CASE("config: mistakes in [[classify]] and [[policy]] are named") {
       {"[[policy]]\ntry = \"notify\"\n[[policy]]\ntry = \"escalate\"\n",
        "pawl.toml:1: [[policy]]: rule 'policy 2' contradicts rule 'policy 1'"},
       {"[policy]\ntry = \"notify\"\n", "pawl.toml:1: policy"},
+      {"[ops]\npolicy = \"on\"\n", "pawl.toml:2: ops.policy says \"on\"; it is one of off observe enforce"},
+      {"[ops]\npolicy = true\n", "pawl.toml:2: ops.policy"},
+      {"[ops]\npolcy = \"off\"\n", "pawl.toml:2: unknown key 'polcy' in [ops]; did you mean 'policy'"},
   };
   for (const Row& row : rows) {
     INFO(row.text);
@@ -133,4 +137,18 @@ TEST_CASE("config: mistakes in [[classify]] and [[policy]] are named") {
     REQUIRE_FALSE(parsed);
     CHECK(parsed.error().text.substr(0, row.error.size()) == row.error);
   }
+}
+
+TEST_CASE("config: whether the policy acts") {
+  using pawl::core::GuardMode;
+  CHECK(good("").rules.policy_mode == GuardMode::enforce);
+  CHECK(good("[ops]\npolicy = \"observe\"\n").rules.policy_mode == GuardMode::observe);
+  const FileConfig off = good("[ops]\npolicy = \"off\"\n[[policy]]\ntry = [\"notify\"]\n");
+  CHECK(off.rules.policy_mode == GuardMode::off);
+  CHECK(off.notices.empty());
+  // RELOAD says that it is another one.
+  const auto changes = pawl::cli::config_changes(good(""), off);
+  REQUIRE(changes.size() == 2);
+  CHECK(changes[0] == "ops.policy enforce -> off");
+  CHECK(changes[1].starts_with("ops.policy_rules 0, hash "));
 }

@@ -244,12 +244,6 @@ shed_from_percent     = 100
   CHECK(good("[guards]\ncooldown = \"5m\"\n").bus.guards.cooldown_ms == 300'000);
 }
 
-TEST_CASE("config: sections of later versions are noticed, not refused") {
-  const FileConfig config = good("[bus]\n[[policy]]\ntry = [\"escalate\"]\n");
-  const std::vector<std::string> expected = {"pawl.toml:2: [[policy]] is not acted on yet"};
-  CHECK(config.notices == expected);
-}
-
 TEST_CASE("config: mistakes are named with file, line and a way out") {
   struct Case {
     std::string_view text;

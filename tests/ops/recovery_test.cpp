@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "bus/core/bus.h"
-#include "bus/core/chronicle.h"
 #include "bus/ops/course.h"
 #include "bus/ops/entry_fields.h"
 #include "bus/ops/ops_config.h"
@@ -414,14 +413,6 @@ std::string week(bool restarts, std::vector<test::Value>* decisions = nullptr,
   return text;
 }
 
-std::string unhex(const std::string& text) {
-  std::string bytes;
-  for (size_t i = 0; i + 1 < text.size(); i += 2) {
-    bytes += static_cast<char>(std::stoi(text.substr(i, 2), nullptr, 16));
-  }
-  return bytes;
-}
-
 }  // namespace
 
 TEST_CASE("recovery: the same week twice is the same chronicle, which makes every decision again") {
@@ -431,10 +422,13 @@ TEST_CASE("recovery: the same week twice is the same chronicle, which makes ever
   CHECK(once == week(false));
   REQUIRE(decisions.size() == 10);
   for (const test::Value& entry : decisions) {
-    const std::string bytes = unhex(entry.field("bytes")->text);
-    const auto decision = decode_decision(bytes);
+    const std::string bytes = entry.field("bytes")->text;
+    const auto decision = decision_from_text(bytes);
     REQUIRE(decision.has_value());
-    CHECK(encode(decide(PolicyTable(), decision->situation)) == bytes);
+    CHECK(decision_text(decide(PolicyTable(), decision->situation)) == bytes);
+    CHECK_FALSE(decision_from_text(bytes.substr(1)));
+    CHECK_FALSE(decision_from_text(bytes + "0g"));
+    CHECK_FALSE(decision_from_text(bytes.substr(2)));
     CHECK(entry.field("table")->text == core::fingerprint_text(hash_of(PolicyTable())));
     CHECK(entry.field("subject")->text == decision->subject);
   }
