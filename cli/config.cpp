@@ -107,7 +107,7 @@ void read_all_users(ConfigReader& reader, const TomlNode& table, FileConfig& con
   read_users(reader, table, config.bus.users);
 }
 
-constexpr std::array<Section, 15> sections = {{
+constexpr std::array<Section, 14> sections = {{
     {"bus", "[bus]", read_bus},
     {"role", "[role.research]", read_roles},
     {"system", "[system]", read_system},

@@ -163,11 +163,8 @@ Settings monitor_settings(const ops::MonitorConfig& monitor) {
           {"freeze_long", format_duration(limits.freeze_long_ms)}};
 }
 
-// Rules have no keys of their own here: that they are others shows.
 Settings ops_settings(const ops::OpsConfig& rules) {
-  return {{"policy", std::string(core::guard_mode_names[static_cast<size_t>(rules.policy_mode)])},
-          {"policy_rules", std::to_string(rules.policy.size()) + ", hash " +
-                               core::fingerprint_text(ops::hash_of(rules.policy_table()))}};
+  return {{"policy", std::string(core::guard_mode_names[static_cast<size_t>(rules.policy_mode)])}};
 }
 
 Settings user_settings(const core::UserConfig& user) {

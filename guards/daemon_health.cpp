@@ -68,7 +68,7 @@ bool DaemonHealth::beat(const core::op::Beat& beat, int64_t now_ms, int64_t wall
   }
   if (beat.interval_ms) interval_ms = *beat.interval_ms;
   if (interval_ms == 0) interval_ms = limits::beat_interval_ms_default;
-  if (beat.roles) roles = texts_of(*beat.roles);
+  if (!serves(beat.roles)) roles = texts_of(*beat.roles);
   if (beat.needs) needs = texts_of(*beat.needs);
   state = std::string(beat.state);
   stopping = beat.state == "stopping";

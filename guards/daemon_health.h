@@ -75,6 +75,10 @@ class DaemonHealth {
  public:
   // A beat at `now_ms`. True: another process than before, or the first one.
   bool beat(const core::op::Beat& beat, int64_t now_ms, int64_t wall_ms);
+  // Whether a beat that says so serves the same roles as before.
+  bool serves(const std::optional<std::vector<std::string_view>>& said) const {
+    return !said || std::equal(said->begin(), said->end(), roles.begin(), roles.end());
+  }
   // The colour that the numbers make at `now_ms`.
   Judgement judge(int64_t now_ms) const;
   // Its silence so far was not its own: `ms` in which nobody could be heard.
@@ -123,6 +127,9 @@ class DaemonHealth {
   bool escalated = false;  // of this time that it is red
   bool drift_said = false;
   int64_t saved_ms = 0;
+  // Not in the row: the guard's own.
+  bool save_waits = false;
+  int64_t look_ms = 0;  // 0: no look at it is due
 
  private:
   Colour colour_of_errors(int64_t now_ms) const;

@@ -13,6 +13,7 @@ namespace op = core::op;
 
 constexpr std::string_view rows = "health/";
 constexpr int64_t save_every_ms = 300'000;  // baselines that change slowly
+constexpr int64_t save_together_ms = 10'000;
 constexpr int64_t hang_ms = 1'000;  // later than this for a look means that nobody was heard meanwhile
 
 std::string row_of(std::string_view name) { return std::string(rows) += name; }
@@ -42,7 +43,7 @@ void Health::open(core::Desk& desk) {
   unserved_.clear();
   touched_.clear();
   looks_.clear();
-  look_of_.clear();
+  saves_.clear();
   const int64_t now_ms = desk.clocks().bus_ms;
   desk.scan(rows, [&](std::string_view key, std::string_view value) {
     auto daemon = DaemonHealth::decode(value, now_ms);
@@ -110,10 +111,12 @@ void Health::beat(const op::Beat& beat, core::Desk& desk, core::ReplyWriter& wri
   }
   const std::string& name = found->first;
   DaemonHealth& daemon = found->second;
-  if (!registers) leave_roles(daemon);
   const bool was_stopping = daemon.stopping;
+  // Most beats change nothing about who serves what.
+  const bool moves = registers || was_stopping || beat.state == "stopping" || !daemon.serves(beat.roles);
+  if (moves && !registers) leave_roles(daemon);
   const bool fresh = daemon.beat(beat, now.bus_ms, now.wall_ms);
-  join_roles(daemon);
+  if (moves) join_roles(daemon);
   if (fresh) {
     desk.chronicle(registers ? "daemon.register" : "daemon.boot",
                    {{"daemon", name},
@@ -128,8 +131,13 @@ void Health::beat(const op::Beat& beat, core::Desk& desk, core::ReplyWriter& wri
   note_drift(name, daemon, desk);
   daemon.told_ms = daemon.wanted_interval_ms();
   expect(name, daemon, now.bus_ms);
-  const bool changed = fresh || daemon.stopping != was_stopping;
-  if (changed || now.bus_ms - daemon.saved_ms >= save_every_ms) save(name, daemon, desk);
+  if (fresh || daemon.stopping != was_stopping) {
+    save(name, daemon, desk);
+  } else if (now.bus_ms - daemon.saved_ms >= save_every_ms && !daemon.save_waits) {
+    daemon.save_waits = true;
+    if (saves_.empty()) saves_at_ms_ = now.bus_ms + save_together_ms;
+    saves_.push_back(name);
+  }
   tell_served(desk);
   write_reply(name, daemon, desk, writer);
 }
@@ -206,7 +214,7 @@ void Health::note_drift(const std::string& name, DaemonHealth& daemon, core::Des
 }
 
 // Restarts have not helped, or nobody restarts it.
-void Health::escalate(const std::string& name, DaemonHealth& daemon, core::Desk& desk) const {
+void Health::escalate(const std::string& name, DaemonHealth& daemon, core::Desk& desk) {
   daemon.escalated = true;
   desk.chronicle("daemon.escalate", {{"tier", "ultra"},
                                      {"daemon", with_boot(name, daemon)},
@@ -216,8 +224,9 @@ void Health::escalate(const std::string& name, DaemonHealth& daemon, core::Desk&
   save(name, daemon, desk);
 }
 
-void Health::save(const std::string& name, DaemonHealth& daemon, core::Desk& desk) const {
+void Health::save(const std::string& name, DaemonHealth& daemon, core::Desk& desk) {
   daemon.saved_ms = desk.clocks().bus_ms;
+  daemon.save_waits = false;
   desk.put(row_of(name), daemon.encode());
 }
 
@@ -277,25 +286,42 @@ void Health::report(core::FactsSink& sink, const core::Desk& /*desk*/) const {
 // ---- Time -----------------------------------------------------------------------
 
 void Health::expect(const std::string& name, DaemonHealth& daemon, int64_t now_ms) {
-  if (const auto old = look_of_.find(name); old != look_of_.end()) {
-    looks_.erase({old->second, name});
-    look_of_.erase(old);
-  }
-  if (const auto next_ms = daemon.next_look_ms(now_ms)) {
-    looks_.emplace(*next_ms, name);
-    look_of_[name] = *next_ms;
+  const auto next_ms = daemon.next_look_ms(now_ms);
+  // One that comes too early looks again: cheaper than moving it with every beat.
+  if (next_ms && daemon.look_ms != 0 && daemon.look_ms <= *next_ms) return;
+  forget_look(name, daemon);
+  if (!next_ms) return;
+  looks_.emplace(*next_ms, name);
+  daemon.look_ms = *next_ms;
+}
+
+void Health::forget_look(const std::string& name, DaemonHealth& daemon) {
+  if (daemon.look_ms != 0) looks_.erase({daemon.look_ms, name});
+  daemon.look_ms = 0;
+}
+
+// Baselines that change slowly, many in one batch.
+void Health::save_waiting(core::Desk& desk) {
+  for (const std::string& name : std::exchange(saves_, {})) {
+    const auto found = daemons_.find(name);
+    if (found != daemons_.end() && found->second.save_waits) save(name, found->second, desk);
   }
 }
 
 void Health::tick(core::Desk& desk) {
   const int64_t now_ms = desk.clocks().bus_ms;
+  if (!saves_.empty() && saves_at_ms_ <= now_ms) save_waiting(desk);
   if (looks_.empty() || looks_.begin()->first > now_ms) return;
   const int64_t late_ms = now_ms - looks_.begin()->first;
   while (!looks_.empty() && looks_.begin()->first <= now_ms) {
     const std::string name = looks_.begin()->second;
     looks_.erase(looks_.begin());
-    look_of_.erase(name);
     DaemonHealth& daemon = daemons_.find(name)->second;
+    daemon.look_ms = 0;
+    if (const auto next_ms = daemon.next_look_ms(now_ms); next_ms && *next_ms > now_ms) {
+      expect(name, daemon, now_ms);
+      continue;
+    }
     if (late_ms > hang_ms && daemon.colour != Colour::red) {
       daemon.forgive(late_ms + daemon.interval_ms);
     } else {
@@ -307,8 +333,10 @@ void Health::tick(core::Desk& desk) {
 }
 
 std::optional<int64_t> Health::next_wakeup_ms() const {
-  if (looks_.empty()) return std::nullopt;
-  return looks_.begin()->first;
+  std::optional<int64_t> next_ms;
+  if (!looks_.empty()) next_ms = looks_.begin()->first;
+  if (!saves_.empty()) next_ms = std::min(next_ms.value_or(saves_at_ms_), saves_at_ms_);
+  return next_ms;
 }
 
 // ---- DAEMONS --------------------------------------------------------------------
@@ -371,10 +399,7 @@ void Health::forget(std::string_view name, const core::Caller& caller, core::Des
         make_error(Code::notfound, "no daemon '" + std::string(name) + "'; DAEMONS lists those there are"));
   }
   leave_roles(found->second);
-  if (const auto look = look_of_.find(name); look != look_of_.end()) {
-    looks_.erase({look->second, look->first});
-    look_of_.erase(look);
-  }
+  forget_look(found->first, found->second);
   const bool was_red = red_.erase(found->first) != 0;
   set_idle(red_.empty());
   desk.erase(row_of(name));

@@ -58,13 +58,15 @@ class Health final : public Guard {
   // Takes the colour that its numbers make now, and does what follows from another one.
   void look(const std::string& name, DaemonHealth& daemon, core::Desk& desk);
   void note_drift(const std::string& name, DaemonHealth& daemon, core::Desk& desk) const;
-  void escalate(const std::string& name, DaemonHealth& daemon, core::Desk& desk) const;
-  void save(const std::string& name, DaemonHealth& daemon, core::Desk& desk) const;
+  void escalate(const std::string& name, DaemonHealth& daemon, core::Desk& desk);
+  void save(const std::string& name, DaemonHealth& daemon, core::Desk& desk);
+  void save_waiting(core::Desk& desk);
   // Before and after anything that may change whether a daemon serves its roles.
   void leave_roles(const DaemonHealth& daemon);
   void join_roles(const DaemonHealth& daemon);
   void tell_served(core::Desk& desk);
   void expect(const std::string& name, DaemonHealth& daemon, int64_t now_ms);
+  void forget_look(const std::string& name, DaemonHealth& daemon);
 
   CircuitBreaker& breaker_;
   Daemons daemons_;
@@ -72,8 +74,10 @@ class Health final : public Guard {
   std::map<std::string, Serving, std::less<>> roles_;    // by name, as daemons say that they serve them
   std::set<std::string, std::less<>> unserved_;          // told so in the chronicle
   std::set<std::string, std::less<>> touched_;           // roles whose Serving changed
-  std::set<std::pair<int64_t, std::string>> looks_;      // bus time, name: when silence means something
-  std::map<std::string, int64_t, std::less<>> look_of_;  // the time under which it stands in looks_
+  // Bus time, name: when its silence may mean something. Not after it does; in DaemonHealth::look_ms as well.
+  std::set<std::pair<int64_t, std::string>> looks_;
+  std::vector<std::string> saves_;  // rows that wait for each other
+  int64_t saves_at_ms_ = 0;         // bus time
 };
 
 }  // namespace pawl::guards

@@ -81,9 +81,14 @@ void Monitor::forget_standing(std::string_view fingerprint, core::OfficeDesk& de
 
 std::string Monitor::see(const Finding& finding, core::OfficeDesk& desk) {
   if (is_checked(finding.fingerprint)) head_.standing[finding.fingerprint] = gravity_of(finding);
-  return incidents_.saw({finding.fingerprint, finding.tier, finding.title,
-                         finding.evidence_text() + " look: " + finding.look, finding.roles, finding.daemons},
-                        "monitor", desk);
+  Sighting sighting;
+  sighting.fingerprint = finding.fingerprint;
+  sighting.tier = finding.tier;
+  sighting.title = finding.title;
+  sighting.detail = finding.evidence_text() + " look: " + finding.look;
+  sighting.roles = finding.roles;
+  sighting.daemons = finding.daemons;
+  return incidents_.saw(sighting, "monitor", desk);
 }
 
 // What the chronicle does not say by itself. Raised when it is new or graver than it was, and over when it is
