@@ -5,7 +5,6 @@
 #include <string_view>
 
 #include "bus/base/parse.h"
-#include "bus/core/fingerprint.h"
 #include "cli/config_sections.h"
 #include "cli/values.h"
 

@@ -81,8 +81,9 @@ void add_circuit(std::string_view circuit, Sighting& sighting) {
 }
 
 // The failure behind an entry, as far as it tells.
-ErrorClass class_in(const core::EventRecord& event, const Sighting& sighting, const Classifier& classifier,
+ErrorClass class_in(const core::EventRecord& event, const Sighting& sighting, const Classifier* classifier,
                     ErrorClass otherwise) {
+  if (classifier == nullptr) return otherwise;
   Failure failure;
   failure.error_class = core::class_from(field_of(event, "class")).value_or(ErrorClass::unknown);
   if (!sighting.roles.empty()) failure.role = sighting.roles.front();
@@ -99,7 +100,7 @@ ErrorClass class_in(const core::EventRecord& event, const Sighting& sighting, co
     if (failure.text = field(event, name); !failure.text.empty()) break;
   }
   read_ending(failure);
-  const Classified classified = classifier.classify(failure);
+  const Classified classified = classifier->classify(failure);
   return classified.known() ? classified.error_class : otherwise;
 }
 
@@ -117,7 +118,7 @@ Sighting made(const core::EventRecord& event, std::string fingerprint, Tier tier
   return sighting;
 }
 
-std::optional<Sign> by_tier(const core::EventRecord& event, const Classifier& classifier) {
+std::optional<Sign> by_tier(const core::EventRecord& event, const Classifier* classifier) {
   const std::string word = field(event, "tier");
   const auto tier = std::find(core::tier_names.begin(), core::tier_names.end(), word);
   if (tier == core::tier_names.end()) return std::nullopt;
@@ -145,6 +146,13 @@ bool has_cause(const core::EventRecord& event) {
 
 }  // namespace
 
+bool end_is_told(std::string_view fingerprint) {
+  return fingerprint.starts_with(dead_fingerprint("")) ||
+         std::any_of(table.begin(), table.end(), [&](const Row& row) {
+           return (row.what == What::gone || row.quiet_ms != 0) && fingerprint.starts_with(row.fingerprint);
+         });
+}
+
 std::string dead_fingerprint(std::string_view fingerprint) { return "dead:" + std::string(fingerprint); }
 
 Sighting sight_of_dead(const core::EventRecord& event, bool poison, uint64_t died,
@@ -159,11 +167,11 @@ Sighting sight_of_dead(const core::EventRecord& event, bool poison, uint64_t die
   sighting.daemons.clear();
   sighting.quiet_ms = 5 * minute_ms;
   sighting.error_class =
-      poison ? ErrorClass::bad_input : class_in(event, sighting, classifier, ErrorClass::unknown);
+      poison ? ErrorClass::bad_input : class_in(event, sighting, &classifier, ErrorClass::unknown);
   return sighting;
 }
 
-std::optional<Sign> sign_of(const core::EventRecord& event, const Classifier& classifier) {
+std::optional<Sign> sign_of(const core::EventRecord& event, const Classifier* classifier) {
   if (has_cause(event)) return std::nullopt;
   // Of incidents themselves, and of what is done about them.
   for (const std::string_view about : {"incident.", "policy.", "notify.", "monitor."}) {

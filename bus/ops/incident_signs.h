@@ -17,19 +17,23 @@ namespace pawl::ops {
 struct Sighting {
   std::string fingerprint;  // what makes it the same incident: "daemon:slack"
   core::Tier tier = core::Tier::concern;
-  core::ErrorClass error_class = core::ErrorClass::unknown;  // what the recovery policy goes by
-  // The cause counts as gone once it was not seen for so long; 0: somebody says when it is gone.
-  int64_t quiet_ms = 0;
   std::string title;
   std::string detail;  // the evidence, for a person: what, how much, a command to look further
   std::vector<std::string> roles;
   std::vector<std::string> daemons;
+  core::ErrorClass error_class = core::ErrorClass::unknown;  // what the recovery policy goes by
+  // The cause counts as gone once it was not seen for so long; 0: somebody says when it is gone.
+  int64_t quiet_ms = 0;
 };
 
 struct Sign {
   bool gone = false;  // the cause of `sighting.fingerprint` is over; the rest says nothing then
   Sighting sighting;
 };
+
+// Somebody says when the cause of an incident with this fingerprint is gone, or it is when it is not seen
+// any more.
+bool end_is_told(std::string_view fingerprint);
 
 // What a dead letter of `fingerprint` is the incident of.
 std::string dead_fingerprint(std::string_view fingerprint);
@@ -40,6 +44,7 @@ Sighting sight_of_dead(const core::EventRecord& event, bool poison, uint64_t die
 // Nothing: the entry is about no incident. An entry with a field `tier` (concern, ultra) that the table does
 // not know opens one of its own kind and subject (its field daemon, role, guard or cron): whoever finds
 // something grave enough need only chronicle it.
-std::optional<Sign> sign_of(const core::EventRecord& event, const Classifier& classifier);
+// Without a classifier the class is that of no failure that is known.
+std::optional<Sign> sign_of(const core::EventRecord& event, const Classifier* classifier = nullptr);
 
 }  // namespace pawl::ops

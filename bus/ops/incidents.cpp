@@ -306,7 +306,7 @@ void Incidents::close(Open::iterator at, std::string_view by, std::string_view r
 
 void Incidents::noted(const core::EventRecord& event, core::OfficeDesk& desk) {
   if (event.kind == "message.dead") return note_death(event, desk);
-  const auto sign = sign_of(event, classifier(desk));
+  const auto sign = sign_of(event, &classifier(desk));
   if (!sign) return;
   if (sign->gone) {
     gone(sign->sighting.fingerprint, desk);

@@ -50,6 +50,7 @@ struct PolicyRule {
   std::vector<Span> minutes;  // of the local day, 0 to 1439
   std::string role;           // a glob; empty: no condition
   std::string daemon;         // likewise
+  bool untold = false;        // only where nobody says when it is over
   std::vector<Action> actions;
 };
 
@@ -82,6 +83,7 @@ struct Situation {
   uint64_t fingerprint = 0;
   core::ErrorClass error_class = core::ErrorClass::unknown;
   Tier tier = Tier::concern;
+  bool end_is_told = true;  // somebody says when it is over, so that it shows whether something helps
   Colour colour = Colour::green;  // the worst of the daemons that it affects
   BreakerState breaker = BreakerState::closed;
   uint64_t count = 0;

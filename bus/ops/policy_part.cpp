@@ -199,8 +199,8 @@ void PolicyPart::lift_all(uint64_t number, Course& course, core::OfficeDesk& des
 
 // ---- Decisions ----------------------------------------------------------------------
 
-bool PolicyPart::can_wait(Action action, const Incident& incident, const Course& course) {
-  if (action != Action::escalate || incident.tier != Tier::concern || course.tried.empty()) return false;
+bool PolicyPart::can_wait(Action action, const Course& course) {
+  if (action != Action::escalate || course.tried.empty()) return false;
   return std::none_of(course.tried.begin(), course.tried.end(),
                       [](Action one) { return facts_of(one).recovers; });
 }
@@ -211,7 +211,7 @@ void PolicyPart::decide_and_act(const Incident& incident, Course& course, core::
     Situation situation = situation_of(incident, course, desk);
     memory_.complete(table_, situation);
     const Decision decision = decide(table_, situation);
-    if (!decision.chosen || can_wait(*decision.chosen, incident, course)) break;
+    if (!decision.chosen || can_wait(*decision.chosen, course)) break;
     const Action action = *decision.chosen;
     course.decision = next_decision_++;
     memory_changed_ = true;

@@ -55,7 +55,7 @@ class PolicyPart final : public Part {
   void go_on(const Incident& incident, Course& course, core::OfficeDesk& desk);
   void decide_and_act(const Incident& incident, Course& course, core::OfficeDesk& desk);
   // Whether people are asked by the incident itself, later.
-  static bool can_wait(Action action, const Incident& incident, const Course& course);
+  static bool can_wait(Action action, const Course& course);
   void record(const Decision& decision, const Incident& incident, core::OfficeDesk& desk);
   // The cause has gone.
   void settle(const Incident& incident, Course& course, core::OfficeDesk& desk);

@@ -17,6 +17,15 @@ struct ShippedRule {
   std::vector<Action> actions;
 };
 
+// An action that nobody can see the effect of would be followed by the next one, however well it did.
+PolicyRule rule_of_untold() {
+  PolicyRule tell;
+  tell.name = "tell";
+  tell.untold = true;
+  tell.actions = {Action::notify};
+  return tell;
+}
+
 // While a breaker holds the work back it probes by itself; a role that is paused as well could not be probed.
 std::vector<PolicyRule> rules_of_held_work() {
   using enum Action;
@@ -45,7 +54,7 @@ bool glob_condition_covers(const std::string& a, const std::string& b) {
 }
 
 bool covers(const PolicyRule& a, const PolicyRule& b) {
-  return list_covers(a.classes, b.classes) && list_covers(a.tiers, b.tiers) &&
+  return (!a.untold || b.untold) && list_covers(a.classes, b.classes) && list_covers(a.tiers, b.tiers) &&
          list_covers(a.colours, b.colours) && list_covers(a.breakers, b.breakers) &&
          list_covers(a.fingerprints, b.fingerprints) && covers(a.count, b.count) &&
          covers(a.spread, b.spread) && covers(a.age_ms, b.age_ms) && covers(a.load_percent, b.load_percent) &&
@@ -119,7 +128,8 @@ std::vector<PolicyRule> shipped_policy_rules() {
       {"cancelled", ErrorClass::cancelled, {notify}},
       {"unknown", ErrorClass::unknown, {notify, retry_later, restart_daemon, open_breaker, escalate}},
   };
-  std::vector<PolicyRule> rules = rules_of_held_work();
+  std::vector<PolicyRule> rules = {rule_of_untold()};
+  for (PolicyRule& held : rules_of_held_work()) rules.push_back(std::move(held));
   for (const ShippedRule& one : table) {
     PolicyRule& rule = rules.emplace_back();
     rule.name = std::string(one.name);

@@ -25,6 +25,7 @@ void serialize(Archive& ar, Situation& s) {
   ar(s.incident, s.fingerprint);
   code_word(ar, s.error_class, core::class_count);
   code_word(ar, s.tier, tier_names.size());
+  code_flag(ar, s.end_is_told);
   code_word(ar, s.colour, colour_names.size());
   code_word(ar, s.breaker, breaker_names.size());
   ar(s.count, s.spread, s.age_ms, s.load_percent, s.minute, s.now_ms, s.role, s.daemon);
@@ -69,6 +70,7 @@ uint64_t hash_of(const PolicyTable& table) {
     ar(rule.fingerprints);
     for (Span* span : {&rule.count, &rule.spread, &rule.age_ms, &rule.load_percent}) serialize(ar, *span);
     ar(rule.minutes, rule.role, rule.daemon);
+    code_flag(ar, rule.untold);
     code_words(ar, rule.actions, action_count);
   }
   for (Cap cap : table.caps) ar(cap.max, cap.per_ms);
@@ -145,7 +147,8 @@ std::vector<std::string> explain(const Decision& decision) {
       std::to_string(s.spread) + (s.role.empty() ? "" : ", role " + s.role) +
       (s.daemon.empty() ? "" : ", daemon " + s.daemon) + ", health " +
       std::string(name_of(s.colour, colour_names)) + ", breaker " +
-      std::string(name_of(s.breaker, breaker_names)) + ", load " + std::to_string(s.load_percent) + " %");
+      std::string(name_of(s.breaker, breaker_names)) + ", load " + std::to_string(s.load_percent) + " %" +
+      (s.end_is_told ? "" : ", and nobody says when it is over"));
   lines.push_back("rule: " + rule_text(decision));
   for (const Candidate& one : decision.candidates) {
     std::string line(name_of(one.verdict, verdict_names));

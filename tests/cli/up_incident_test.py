@@ -60,7 +60,10 @@ except (OSError, AssertionError):
     sys.exit(69)
 print("full")
 '''
+# The policy would ask for the restart too, and may be the first; here it is the launcher that sees it.
 FILE = f'''
+[ops]
+policy = "observe"
 [guards]
 cooldown = "{COOLDOWN_MS}ms"
 [run]

@@ -94,6 +94,12 @@ TEST_CASE("recovery: a concern that is only told of is left to its own time") {
     incidentget i1                   | tier=concern
     +2h
     incidentget i1                   | tier=ultra
+    events 0 kind=policy             | policy.decision
+    note y.z role=r tier=concern text='HTTP 503'
+    incidentget i2                   | class=dependency_down
+    events 0 kind=policy             | policy.decision policy.decision
+    +1h
+    incidentget i2                   | tier=concern
     events 0 kind=policy             | policy.decision policy.decision
   )") == "");
 }
