@@ -1,5 +1,7 @@
 #include "bus/ops/classifier.h"
 
+#include <algorithm>
+
 #include "bus/base/parse.h"
 #include "bus/core/fingerprint.h"
 
@@ -123,6 +125,9 @@ void read_ending(Failure& failure) {
 }
 
 Classifier::Classifier(std::vector<ClassifyRule> own) : rules_(std::move(own)) {
+  may_unlearn_ = std::any_of(rules_.begin(), rules_.end(), [](const ClassifyRule& rule) {
+    return rule.becomes == core::ErrorClass::unknown;
+  });
   for (ClassifyRule& rule : shipped_classify_rules()) rules_.push_back(std::move(rule));
 }
 

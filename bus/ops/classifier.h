@@ -76,10 +76,13 @@ class Classifier {
   Classified classify(const Failure& failure) const;
   // Each rule that was tried, in order; the last one matched, unless none does.
   std::vector<Trial> explain(const Failure& failure) const;
+  // Whether what was reported with a class may become unknown: a rule of the file says so.
+  bool may_unlearn() const { return may_unlearn_; }
   const std::vector<ClassifyRule>& rules() const { return rules_; }
 
  private:
   std::vector<ClassifyRule> rules_;
+  bool may_unlearn_ = false;
 };
 
 // The rules that every bus has. They only say more where nobody knew: a class that a handler reported stays.

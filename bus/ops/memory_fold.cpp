@@ -38,7 +38,9 @@ bool MemoryFold::apply(const core::EventRecord& event, const Classifier& classif
   if (!may_teach(event.kind) || told_before(event)) return false;
   graph_.apply(event);
   seen_.see(event);
-  if (const auto failure = failure_in(event)) {
+  const auto failure = failure_in(event);
+  // Patterns cost something: where the answer is known, nobody asks.
+  if (failure && (failure->error_class == core::ErrorClass::unknown || classifier.may_unlearn())) {
     unknown_.note(*failure, classifier.classify(*failure), event.at_ms);
   }
   return true;

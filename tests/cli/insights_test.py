@@ -119,7 +119,7 @@ class MemoryTest(Base):
         self.bus.kill()
         self.bus.start()
         self.assertEqual(self.json("incident", "unknown"), [])
-        self.assertNotIn("not acted on", self.bus.log())
+        self.assertNotIn("[[classify]] is not acted on", self.bus.log())
 
 
 class ClassifyTest(Base):
