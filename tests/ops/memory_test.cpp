@@ -81,6 +81,20 @@ TEST_CASE("graph: what precedes a failure, whom it meets, and what helps") {
   CHECK(graph.about(1).failures == 0);
 }
 
+TEST_CASE("graph: an incident of dead letters is one of what they died of, and so is what helps") {
+  IncidentGraph graph = storm_week();
+  const std::string dead = "dead:" + core::fingerprint_text(print_of("db gone"));
+  graph.apply(entry(544 * minute, "incident.opened", {{"incident", "i9"}, {"fingerprint", dead}}));
+  graph.apply(entry(545 * minute, "policy.outcome",
+                    {{"fingerprint", dead}, {"action", "release"}, {"helped", "1"}, {"ms", "10"}}));
+  const GraphAnswer answer = graph.about(print_of("db gone"));
+  CHECK(answer.failures == 20);
+  REQUIRE(answer.helps.size() == 3);
+  CHECK(answer.helps[0].action == Action::release);
+  const Node node = {NodeKind::fingerprint, core::fingerprint_text(print_of("db gone"))};
+  CHECK(graph.edges().contains({node, EdgeKind::part_of, {NodeKind::incident, "i9"}}));
+}
+
 TEST_CASE("graph: beyond the window nothing follows") {
   IncidentGraph graph;
   graph.apply(failure(0, "first"));
