@@ -110,8 +110,7 @@ bool Keep::refers(const PastRow& row) const {
   const std::string_view named = field_of(row.event, "fingerprint");
   if (!named.empty() && texts.contains(named)) return true;
   if (const auto number = fingerprint_in(row.event); number && fingerprints.contains(*number)) return true;
-  static const Classifier shipped;  // the sign's fingerprint does not depend on the rules
-  const auto sign = sign_of(row.event, shipped);
+  const auto sign = sign_of(row.event);
   return sign && texts.contains(sign->sighting.fingerprint);
 }
 
