@@ -17,11 +17,13 @@ class SweepTest(RunCase):
         return json.loads(self.pawl("--json", "sweep", *words, expect=expect).stdout)
 
     def die(self, count):
-        """So many messages of role r become dead letters."""
+        """So many messages of role r become dead letters; each says something else, for what dies alike is an incident by itself."""
+        self.died = getattr(self, "died", 0)
         for _ in range(count):
+            self.died += 1
             self.pawl("push", "r", "x", expect=0)
             claim = self.json("claim", "r")[0]
-            self.pawl("fail", claim["id"], claim["token"], "--class", "timeout", "--text", "no answer", expect=0)
+            self.pawl("fail", claim["id"], claim["token"], "--class", "timeout", "--text", "no answer" + " at all" * self.died, expect=0)
 
     def test_nominal_concern_ultra_and_back(self):
         report = self.sweep(expect=0)
@@ -34,7 +36,7 @@ class SweepTest(RunCase):
         self.assertEqual(set(findings), {"errors", "dead"})
         errors = findings["errors"]
         self.assertEqual((errors["subject"], errors["evidence"]["class"], errors["evidence"]["failures"],
-                          errors["evidence"]["ended"], errors["evidence"]["text"]), ("r", "timeout", 5, 5, "no answer"))
+                          errors["evidence"]["ended"], errors["evidence"]["text"][:9]), ("r", "timeout", 5, 5, "no answer"))
         self.assertEqual(self.json("incident", "show", errors["incident"])["fingerprint"], "monitor:errors:r:timeout")
         # The command that it names works.
         for finding in report["findings"]:
