@@ -23,7 +23,7 @@ class SweepTest(RunCase):
             self.died += 1
             self.pawl("push", "r", "x", expect=0)
             claim = self.json("claim", "r")[0]
-            self.pawl("fail", claim["id"], claim["token"], "--class", "timeout", "--text", "no answer" + " at all" * self.died, expect=0)
+            self.pawl("fail", claim["id"], claim["token"], "--class", "bad_input", "--text", "no answer" + " at all" * self.died, expect=0)
 
     def test_nominal_concern_ultra_and_back(self):
         report = self.sweep(expect=0)
@@ -33,11 +33,11 @@ class SweepTest(RunCase):
         report = self.sweep(expect=1)
         self.assertEqual(report["result"], "concern")
         findings = {finding["kind"]: finding for finding in report["findings"]}
-        self.assertEqual(set(findings), {"errors", "dead"})
+        self.assertEqual(set(findings), {"errors", "dead"}, findings)
         errors = findings["errors"]
         self.assertEqual((errors["subject"], errors["evidence"]["class"], errors["evidence"]["failures"],
-                          errors["evidence"]["ended"], errors["evidence"]["text"][:9]), ("r", "timeout", 5, 5, "no answer"))
-        self.assertEqual(self.json("incident", "show", errors["incident"])["fingerprint"], "monitor:errors:r:timeout")
+                          errors["evidence"]["ended"], errors["evidence"]["text"][:9]), ("r", "bad_input", 5, 5, "no answer"))
+        self.assertEqual(self.json("incident", "show", errors["incident"])["fingerprint"], "monitor:errors:r:bad_input")
         # The command that it names works.
         for finding in report["findings"]:
             self.pawl(*finding["look"].split()[1:], expect=0)
