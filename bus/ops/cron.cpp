@@ -354,8 +354,10 @@ bool covers(const core::Caller& caller, const CronRow& row) {
 // Why this caller may not change that schedule.
 std::optional<Error> not_his(std::string_view name, const CronRow& row, const core::Caller& caller) {
   if (row.of_file) {
-    return make_error(Code::state, "cron '" + std::string(name) + "' belongs to pawl.toml; change [cron." +
-                                       std::string(name) + "] there and RELOAD");
+    const std::string section =
+        name == monitor_name ? "[monitor] or [cron.monitor]" : "[cron." + std::string(name) + "]";
+    return make_error(Code::state, "cron '" + std::string(name) + "' belongs to pawl.toml; change " +
+                                       section + " there and RELOAD");
   }
   if (covers(caller, row)) return std::nullopt;
   return make_error(Code::denied, "user " + caller.user->name + ": cron '" + std::string(name) +

@@ -232,9 +232,21 @@ void Monitor::learn(const MonitorMark& now, core::OfficeDesk& desk) {
   desk.put(learned_row, encode_monitor(learned_));
 }
 
+// Dead letters that died alike have their incident already.
+void Monitor::leave_to_group(Finding& finding) const {
+  if (incidents_.find(finding.fingerprint) != nullptr) return;
+  for (const auto& [number, incident] : incidents_.all_open()) {
+    if (!incident.fingerprint.starts_with("dead:") || !incident.affects_role(finding.subject)) continue;
+    finding.fingerprint = incident.fingerprint;
+    finding.raises = false;
+    return;
+  }
+}
+
 void Monitor::raise(std::vector<Finding>& findings, bool judges, core::OfficeDesk& desk) {
   std::set<std::string, std::less<>> found;
   for (Finding& finding : findings) {
+    if (finding.kind == "dead") leave_to_group(finding);
     if (finding.fingerprint.empty()) continue;
     found.insert(finding.fingerprint);
     if (finding.raises) {

@@ -70,6 +70,7 @@ class Monitor final : public Part {
   void learn(const MonitorMark& now, core::OfficeDesk& desk);
   // Opens, sees again and ends incidents; puts their ids into the findings.
   void raise(std::vector<Finding>& findings, bool judges, core::OfficeDesk& desk);
+  void leave_to_group(Finding& finding) const;
   void keep(const SweepReport& report, const MonitorMark& mark, core::OfficeDesk& desk);
 
   // -- between sweeps (monitor_watch.cpp)

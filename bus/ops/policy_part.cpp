@@ -131,6 +131,8 @@ void PolicyPart::look(uint64_t number, core::OfficeDesk& desk) {
   }
   const Incident& incident = found->second;
   if (mode_ == core::GuardMode::off || incident.by_person) return;
+  // Found by a look at hours; whether something helps would be known only by the next one.
+  if (incident.fingerprint.starts_with("monitor:")) return;
   const bool fresh = known == courses_.end();
   Course& course = courses_[number];
   const Course before = course;

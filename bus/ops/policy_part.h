@@ -3,7 +3,8 @@
 //
 //   decides   when an incident opens, becomes an ultra, comes back after its cause was gone, or when the
 //             action that runs had its time and the cause is still there. Not about incidents that people
-//             reported, nor about one that somebody has acknowledged: a person is at work
+//             reported or the monitor found, nor about one that somebody has acknowledged: a person is at
+//             work
 //   acts      one action at a time; what cannot be done is said (policy.refused), and the next one is tried.
 //             `escalate` after nothing but `notify` is left to `escalate_after`: a concern is for today
 //   learns    it helped when the cause went in its time, it did not when that ran out. An incident that

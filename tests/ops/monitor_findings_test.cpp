@@ -240,12 +240,12 @@ TEST_CASE("findings: freeze, disk, daemons, circuits, schedules, guards") {
        [](MonitorFacts& facts) {
          facts.circuits.push_back({"needs:slack", "open", "it is red", now_ms});
        },
-       "breaker:needs:slack:concern!"},
+       "breaker:needs:slack:concern"},
       {"a role's circuit",
        [](MonitorFacts& facts) {
          facts.circuits.push_back({"role:r", "half_open", "", now_ms});
        },
-       "breaker:role:r:concern!"},
+       "breaker:role:r:concern"},
       {"missed",
        [](MonitorFacts& facts) {
          facts.crons.push_back({"nightly", 2, now_ms, "the bus was down"});

@@ -97,8 +97,8 @@ TEST_CASE("monitor: sweeps that do not come are a concern, until one does") {
 
 namespace {
 
-// So many deliveries of role r, the first of which fail for good; names begin with `window`.
-std::string window(int number, int deliveries, int failures) {
+// So many deliveries of role r, the first of which fail for good, of one fingerprint or of several.
+std::string window(int number, int deliveries, int failures, bool alike = false) {
   const std::string at = "w" + std::to_string(number) + ".";
   std::string push = "mpush r";
   std::string names;
@@ -109,9 +109,8 @@ std::string window(int number, int deliveries, int failures) {
     push += " p";
     names += " " + name;
     if (i < failures) {
-      // Each says something else: what dies alike is an incident by itself.
-      const std::string who(static_cast<size_t>(i / 16 + 1), static_cast<char>('g' + i % 16));
-      failed += "& fail " + name + " timeout 'no answer of " + who + "' dead\n";
+      const std::string host = {static_cast<char>('g' + i / 10), static_cast<char>('g' + i % 10), 'x'};
+      failed += "& fail " + name + " timeout 'no answer from " + (alike ? "it" : host) + "' dead\n";
     } else {
       done += " " + name;
     }
@@ -175,7 +174,7 @@ TEST_CASE("monitor: a death that follows a lapse is one failure, a cancelled han
   for (int i = 0; i < 4; ++i) {
     const std::string name = "m" + std::to_string(i);
     table +=
-        "push r x | " + name + "\nclaim d r lease=1000 | " + name + "\n+2s\nget " + name + " | state=dead\n";
+        "push r x | " + name + "\nclaim d r lease=1000 | " + name + "\n+20m\nget " + name + " | state=dead\n";
   }
   // Five are too few to be found as ten would be; with a fifth of its class there are enough.
   table += R"(
@@ -188,8 +187,8 @@ TEST_CASE("monitor: a death that follows a lapse is one failure, a cancelled han
     push r x                         | m9
     claim d r lease=1000             | m9
     +2s
-    sweep since=1700000000000        | findings=2 -since
-    incidentget i2                   | fingerprint=monitor:errors:r:lease_expired
+    sweep since=1700000000000        | findings=1 -since
+    incidentget i1                   | fingerprint=monitor:errors:r:lease_expired
   )";
   CHECK(swept(table, config) == "");
 }
@@ -298,6 +297,25 @@ TEST_CASE("monitor: claims that are held long, or stuck") {
     mack m1 m2
     sweep                            | findings=0
   )") == "");
+}
+
+TEST_CASE(
+    "monitor: dead letters that died alike have one incident, and the policy leaves the monitor's to "
+    "people") {
+  MonitorConfig monitor;
+  monitor.role.clear();
+  const core::BusConfig config = with_monitor(monitor);
+  CHECK(swept(window(1, 30, 12, true) + R"(
+    incidents                        | i1
+    sweep                            | number=1 findings=2
+    incidents                        | i1 i2
+    incidentget i2                   | fingerprint=monitor:errors:r:timeout tier=concern
+    +100m
+    incidentget i2                   | tier=concern
+    role r                           | breaker=closed paused=0
+    events 0 kind=policy.decision    | policy.decision
+  )",
+              config) == "");
 }
 
 }  // namespace pawl::ops
