@@ -204,6 +204,7 @@ void add_circuits(const MonitorFacts& facts, std::vector<Finding>& into) {
     const std::string subject = circuit.name.substr(colon + 1);
     const bool of_a_role = circuit.name.starts_with("role:");
     (of_a_role ? finding.roles : finding.daemons).push_back(subject);
+    // The chronicle sees to that incident: one a circuit.
     finding.fingerprint = "breaker:" + circuit.name;
     finding.with("state", circuit.state).with("reason", quoted(circuit.reason));
     finding.with("retry_at", circuit.retry_at_ms);
