@@ -239,8 +239,9 @@ TEST_CASE("arguments: help is for stdout and exit 0, and knows only what there i
     INFO(later);
     CHECK(all.find(std::string("\n  ") + later + " ") == std::string::npos);
   }
-  for (const char* now : {"serve", "up", "push", "exec", "ops restart", "dead import", "kill", "quota set",
-                          "guards", "cron set", "incident open", "insights", "graph", "incident classify", "completion"}) {
+  for (const char* now :
+       {"serve", "up", "push", "exec", "ops restart", "dead import", "kill", "quota set", "guards",
+        "cron set", "incident open", "insights", "graph", "incident classify", "completion"}) {
     CHECK(all.find(std::string("\n  ") + now) != std::string::npos);
   }
   CHECK(parsed({"--version"}).command->name == "version");

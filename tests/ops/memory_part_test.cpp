@@ -246,6 +246,25 @@ TEST_CASE("memory: space takes rows as age does, and the totals agree") {
   CHECK(audit.written.failures < 60);  // the newest still stand
 }
 
+TEST_CASE("memory: retention takes nothing that was not learned for good") {
+  core::BusConfig config = short_memory();
+  config.chronicle_bytes_max = 2000;  // a few entries, so most go before the fold would be due
+  std::string table;
+  for (int i = 1; i < 51; ++i) {
+    const std::string m = "m" + std::to_string(i);
+    table += "push web x | " + m + "\nclaim w@b1 web | " + m + "\nfail " + m + " bad_input 'row " +
+             std::to_string(i) + "' | state=dead\n";
+  }
+  Audit audit;
+  CHECK(audited(table + "+30s\nrestart\ninsights\n", config, audit) == "");
+  CHECK(audit.agreed);
+  for (const std::string& bytes : audit.learned) {
+    MemoryFold fold;
+    REQUIRE(fold.decode(bytes));
+    CHECK(fold.seen().totals().failures == 50);
+  }
+}
+
 TEST_CASE("memory: what an open incident refers to stays until it is closed") {
   const std::string gone =
       core::fingerprint_text(core::fingerprint(core::ErrorClass::transient, "db 4 is gone"));
