@@ -291,6 +291,7 @@ TEST_CASE("monitor: claims that are held long, or stuck") {
     cancel m2                        | claimed
     +4h
     extend m1
+    extend m2
     sweep                            | findings=2
     incidentget i1                   | daemons=d,e
     incidentget i2                   | fingerprint=monitor:long:r
