@@ -71,9 +71,9 @@ class Health final : public Guard {
   CircuitBreaker& breaker_;
   Daemons daemons_;
   std::set<std::string, std::less<>> red_;
-  std::map<std::string, Serving, std::less<>> roles_;    // by name, as daemons say that they serve them
-  std::set<std::string, std::less<>> unserved_;          // told so in the chronicle
-  std::set<std::string, std::less<>> touched_;           // roles whose Serving changed
+  std::map<std::string, Serving, std::less<>> roles_;  // by name, as daemons say that they serve them
+  std::set<std::string, std::less<>> unserved_;        // told so in the chronicle
+  std::set<std::string, std::less<>> touched_;         // roles whose Serving changed
   // Bus time, name: when its silence may mean something. Not after it does; in DaemonHealth::look_ms as well.
   std::set<std::pair<int64_t, std::string>> looks_;
   std::vector<std::string> saves_;  // rows that wait for each other

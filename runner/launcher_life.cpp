@@ -100,8 +100,8 @@ void Launcher::record(const Daemon& daemon, LifeState from, LifeEvent event) {
   if (daemon.state == LifeState::starting && daemon.run.keeper.pid != 0 && why.empty()) {
     why = "boot " + daemon.run.boot;
   }
-  // For the chronicle first: what somebody has read in the log is not lost by killing the launcher. That there
-  // is something to start is no news.
+  // For the chronicle first: what somebody has read in the log is not lost by killing the launcher. That
+  // there is something to start is no news.
   if (from != LifeState::stopped || daemon.state != LifeState::waiting) {
     tell_chronicle(daemon, to,
                    {{"from", std::string(life_state_name(from))},

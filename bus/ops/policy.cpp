@@ -31,11 +31,12 @@ bool glob_holds(const std::string& glob, const std::string& name) {
 
 bool matches(const PolicyRule& rule, const Situation& s) {
   return list_holds(rule.classes, s.error_class) && list_holds(rule.tiers, s.tier) &&
-         (!rule.untold || !s.end_is_told) && list_holds(rule.colours, s.colour) && list_holds(rule.breakers, s.breaker) &&
-         list_holds(rule.fingerprints, s.fingerprint) && rule.count.holds(static_cast<int64_t>(s.count)) &&
-         rule.spread.holds(s.spread) && rule.age_ms.holds(s.age_ms) &&
-         rule.load_percent.holds(s.load_percent) && spans_hold(rule.minutes, s.minute) &&
-         glob_holds(rule.role, s.role) && glob_holds(rule.daemon, s.daemon);
+         (!rule.untold || !s.end_is_told) && list_holds(rule.colours, s.colour) &&
+         list_holds(rule.breakers, s.breaker) && list_holds(rule.fingerprints, s.fingerprint) &&
+         rule.count.holds(static_cast<int64_t>(s.count)) && rule.spread.holds(s.spread) &&
+         rule.age_ms.holds(s.age_ms) && rule.load_percent.holds(s.load_percent) &&
+         spans_hold(rule.minutes, s.minute) && glob_holds(rule.role, s.role) &&
+         glob_holds(rule.daemon, s.daemon);
 }
 
 Measure measure_of(Action action, const Situation& situation) {

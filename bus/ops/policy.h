@@ -83,7 +83,7 @@ struct Situation {
   uint64_t fingerprint = 0;
   core::ErrorClass error_class = core::ErrorClass::unknown;
   Tier tier = Tier::concern;
-  bool end_is_told = true;  // somebody says when it is over, so that it shows whether something helps
+  bool end_is_told = true;        // somebody says when it is over, so that it shows whether something helps
   Colour colour = Colour::green;  // the worst of the daemons that it affects
   BreakerState breaker = BreakerState::closed;
   uint64_t count = 0;

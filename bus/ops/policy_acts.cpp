@@ -75,8 +75,7 @@ Situation PolicyPart::situation_of(const Incident& incident, const Course& cours
   situation.error_class = incident.error_class;
   situation.tier = incident.tier;
   // Where nobody serves a role, nothing that is done to its claims brings somebody.
-  situation.end_is_told =
-      end_is_told(incident.fingerprint) && !incident.fingerprint.starts_with("unserved:");
+  situation.end_is_told = end_is_told(incident.fingerprint) && !incident.fingerprint.starts_with("unserved:");
   situation.count = incident.count;
   situation.spread = static_cast<uint32_t>(incident.roles.size() + incident.daemons.size());
   situation.age_ms = std::max<int64_t>(0, now.wall_ms - incident.opened_ms);
