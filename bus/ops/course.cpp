@@ -11,7 +11,7 @@ void Course::Held::serialize(Archive& ar) {
 }
 
 template <typename Archive>
-void Course::code(Archive& ar, uint8_t) {
+void Course::code(Archive& ar, uint8_t version) {
   code_word(ar, tier, tier_names.size());
   code_words(ar, tried, action_count);
   code_flag(ar, resting);
@@ -23,6 +23,7 @@ void Course::code(Archive& ar, uint8_t) {
   code_word(ar, action, action_count);
   if constexpr (Archive::reading) running = any ? std::optional(action) : std::nullopt;
   ar(subject, decision, begun_ms, until_ms);
+  if (version >= 2) ar(paused);
 }
 
 std::string encode(const Course& course) { return encode_value(course); }

@@ -14,7 +14,7 @@ namespace pawl::ops {
 
 // Times are of bus time, in milliseconds.
 struct Course {
-  static constexpr uint8_t version_now = 1;
+  static constexpr uint8_t version_now = 2;
 
   // A restriction that stands.
   struct Held {
@@ -31,6 +31,7 @@ struct Course {
   bool resting = false;       // nothing more is done until it is another incident: its tier, or it came back
   bool quiet = false;         // its cause was gone at the last look
   std::vector<Held> held;
+  std::string paused;  // a role that it paused; empty: none. Since version 2
   // The action that runs.
   std::optional<Action> running;
   std::string subject;
@@ -38,6 +39,8 @@ struct Course {
   int64_t begun_ms = 0;
   int64_t until_ms = 0;  // so long it has to show that it helps
 
+  // Something is to be taken back with the incident's end.
+  bool holds() const { return !held.empty() || !paused.empty(); }
   bool operator==(const Course&) const = default;
 
   template <typename Archive>

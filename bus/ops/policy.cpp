@@ -17,7 +17,7 @@ constexpr std::array<ActionFacts, action_count> facts = {{
     {Target::daemon, true, 2 * minute_ms, 3, 10 * minute_ms, "it runs again"},
     {Target::daemon, true, 5 * minute_ms, 2, hour_ms, "they run again"},
     {Target::daemon_or_role, true, 10 * minute_ms, 6, hour_ms, "it tries by itself after its cooldown"},
-    {Target::role, true, 15 * minute_ms, 2, hour_ms, "pawl resume ROLE"},
+    {Target::role, true, 15 * minute_ms, 2, hour_ms, "it is resumed with the incident, or by pawl resume"},
     {Target::role, true, 10 * minute_ms, 4, hour_ms, "it is raised again when the incident is closed"},
     {Target::fleet, true, 10 * minute_ms, 4, hour_ms, "it ends when the incident is closed"},
     {Target::fleet, true, 15 * minute_ms, 1, 6 * hour_ms, "it ends by itself, or pawl clear"},

@@ -131,7 +131,9 @@ Status PolicyPart::act(const Decision& decision, const Incident& incident, Cours
       if (const auto role = desk.role(subject); role && role->record->paused) {
         return make_error(Code::state, "role " + subject + " is paused already");
       }
-      return desk.pause(subject, by + ": " + incident.title);
+      if (const Status done = desk.pause(subject, by + ": " + incident.title); !done) return done;
+      course.paused = subject;
+      return {};
     case Action::lower_concurrency:
       return hold(Kind::lower_concurrency, subject, incident, course, desk);
     case Action::shed_by_priority:

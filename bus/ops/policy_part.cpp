@@ -65,7 +65,7 @@ void PolicyPart::configured(core::OfficeDesk& desk) {
   }
   // What it has begun, it does not go on with.
   for (auto& [number, course] : courses_) {
-    if (!course.running && course.held.empty()) continue;
+    if (!course.running && !course.holds()) continue;
     course.running.reset();
     course.resting = true;
     lift_all(number, course, desk);
@@ -158,7 +158,7 @@ void PolicyPart::settle(const Incident& incident, Course& course, core::OfficeDe
   if (course.running) {
     end_try(incident, course, true, std::max<int64_t>(0, incident.cleared_bus_ms - course.begun_ms), desk);
   }
-  if (course.held.empty()) return;
+  if (!course.holds()) return;
   const int64_t over_ms = incident.cleared_bus_ms + desk.config().incidents.settle_ms;
   if (desk.clocks().bus_ms < over_ms) return expect(incident.number, over_ms);
   lift_all(incident.number, course, desk);
@@ -197,6 +197,12 @@ void PolicyPart::lift_all(uint64_t number, Course& course, core::OfficeDesk& des
   const std::string by = "incident i" + std::to_string(number);
   for (const Course::Held& held : std::exchange(course.held, {}))
     desk.lift({held.kind, held.subject, by, ""});
+  const std::string paused = std::exchange(course.paused, "");
+  const auto role = paused.empty() ? std::nullopt : desk.role(paused);
+  // Whom somebody has paused since stays so.
+  if (role && role->record->paused && role->record->pause_reason.starts_with(by + ": ")) {
+    static_cast<void>(desk.resume(paused));  // it is there
+  }
 }
 
 // ---- Decisions ----------------------------------------------------------------------

@@ -185,9 +185,18 @@ TEST_CASE("recovery: every action does what it says") {
     push r a                         | m1
     note x.y role=r tier=concern
     claim w@b r                      | !PAUSED
-    resume r                         | OK
+    restart
     incidentclose i1                 | OK
     claim w@b r                      | m1
+  )",
+                 trying({Action::pause_role})) == "");
+  // A pause that somebody put over it is his.
+  CHECK(recovers(R"(
+    push r a
+    note x.y role=r tier=concern
+    pause r 'not today'              | OK
+    incidentclose i1                 | OK
+    claim w@b r                      | !PAUSED
   )",
                  trying({Action::pause_role})) == "");
   CHECK(recovers(R"(
@@ -454,6 +463,7 @@ TEST_CASE("recovery: a course is kept whole, and damage is seen") {
   course.tried = {Action::notify, Action::release};
   course.quiet = true;
   course.held = {{core::Restriction::Kind::shed_by_priority, "*"}};
+  course.paused = "q";
   course.running = Action::pause_role;
   course.subject = "r";
   course.decision = 9;
