@@ -49,6 +49,9 @@ class CircuitBreaker final : public Guard {
   void report(core::FactsSink& sink, const core::Desk& desk) const override;
 
   // open_circuit: a circuit that is closed. Lifted, it is closed again, unless it was opened by others.
+  bool restricts(core::Restriction::Kind kind) const override {
+    return kind == core::Restriction::Kind::open_circuit;
+  }
   std::optional<Status> restrict(const core::Restriction& restriction, core::Desk& desk) override;
   void lift(const core::Restriction& restriction, core::Desk& desk) override;
 

@@ -24,6 +24,9 @@ class Concurrency final : public Guard {
   // Emptiness, not an error. The core asks again whenever a claim of the role ends.
   Answer admit_claim(const core::Candidate& candidate, const core::Desk& desk) const override;
   // lower_concurrency, of a role.
+  bool restricts(core::Restriction::Kind kind) const override {
+    return kind == core::Restriction::Kind::lower_concurrency;
+  }
   std::optional<Status> restrict(const core::Restriction& restriction, core::Desk& desk) override;
   void lift(const core::Restriction& restriction, core::Desk& desk) override;
 

@@ -93,7 +93,9 @@ class Guard {
   // Fields of ROLE and ROLES, of committed rows or of memory.
   virtual void describe(const core::RoleFacts& /*role*/, const core::Desk& /*desk*/,
                         core::Fields& /*fields*/) const {}
-  // A restriction that this guard is for. Nothing: it is not. STATE where it stands already; NOTFOUND.
+  // The kinds of restriction that this guard is for.
+  virtual bool restricts(core::Restriction::Kind /*kind*/) const { return false; }
+  // Nothing: it is of another kind. STATE where it stands already; NOTFOUND.
   virtual std::optional<Status> restrict(const core::Restriction& /*restriction*/, core::Desk& /*desk*/) {
     return std::nullopt;
   }

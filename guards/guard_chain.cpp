@@ -293,15 +293,13 @@ void GuardChain::report(core::FactsSink& sink, const core::Desk& desk) const {
 Status GuardChain::restrict(const core::Restriction& restriction, core::Desk& desk) {
   const std::string what(core::restriction_names[static_cast<size_t>(restriction.kind)]);
   for (const Link& link : links_) {
+    if (!link.guard->restricts(restriction.kind)) continue;
+    if (link.mode != core::GuardMode::enforce) {
+      return make_error(Code::state, what + ": guard " + std::string(link.guard->name()) +
+                                         " does not enforce; pawl guards mode sets it");
+    }
     try {
-      const std::optional<Status> done = link.guard->restrict(restriction, desk);
-      if (!done) continue;
-      if (*done && link.mode != core::GuardMode::enforce) {
-        link.guard->lift(restriction, desk);
-        return make_error(Code::state, what + ": guard " + std::string(link.guard->name()) +
-                                           " does not enforce; pawl guards mode sets it");
-      }
-      return *done;
+      if (const auto done = link.guard->restrict(restriction, desk)) return *done;
     } catch (const std::exception&) {
       failed(link);
       return make_error(Code::err, what + ": guard " + std::string(link.guard->name()) + " failed");

@@ -26,6 +26,9 @@ class LoadShed final : public Guard {
   Answer admit_claim(const core::Candidate& candidate, const core::Desk& desk) const override;
 
   // shed_by_priority, of the fleet.
+  bool restricts(core::Restriction::Kind kind) const override {
+    return kind == core::Restriction::Kind::shed_by_priority;
+  }
   std::optional<Status> restrict(const core::Restriction& restriction, core::Desk& desk) override;
   void lift(const core::Restriction& restriction, core::Desk& desk) override;
 

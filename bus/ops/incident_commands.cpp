@@ -135,6 +135,11 @@ void Incidents::open_by_hand(const op::IncidentOpen& wanted, const core::Caller&
   sighting.roles.assign(wanted.roles.begin(), wanted.roles.end());
   sighting.daemons.assign(wanted.daemons.begin(), wanted.daemons.end());
   const Incident* known = find(sighting.fingerprint);
+  if (known != nullptr && !sees(caller, *known)) {
+    return writer.error(make_error(Code::denied,
+                                   "the open incident of that fingerprint is not about your roles; "
+                                   "give yours another fingerprint, or leave it out"));
+  }
   const std::string by = name_of(caller);
   const std::string id = saw(sighting, by, desk);
   if (id.empty()) {

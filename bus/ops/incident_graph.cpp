@@ -4,11 +4,10 @@
 
 #include "bus/ops/coding.h"
 #include "bus/ops/entry_fields.h"
+#include "bus/ops/failures.h"
 
 namespace pawl::ops {
 namespace {
-
-constexpr size_t example_bytes_max = 120;
 
 Node fingerprint_node(uint64_t fingerprint) {
   return {NodeKind::fingerprint, core::fingerprint_text(fingerprint)};
@@ -126,9 +125,8 @@ void IncidentGraph::failed(uint64_t fingerprint, const core::EventRecord& event)
   ++known.failures;
   if (known.example.empty()) {
     const std::string_view kind = field_of(event, "class");
-    known.example = (std::string(kind.empty() ? std::string_view(event.kind) : kind) + ": " +
-                     core::normalised_text(field_of(event, "text")))
-                        .substr(0, example_bytes_max);
+    known.example = first_line(std::string(kind.empty() ? std::string_view(event.kind) : kind) + ": " +
+                               core::normalised_text(field_of(event, "text")));
   }
   begins(fingerprint, event.at_ms);
   const Node node = fingerprint_node(fingerprint);
@@ -144,7 +142,7 @@ void IncidentGraph::opened(const core::EventRecord& event) {
   const std::string_view incident = field_of(event, "incident");
   if (!fingerprint || incident.empty()) return;
   Known& known = known_as(*fingerprint, event.at_ms);
-  if (known.example.empty()) known.example = std::string(text.substr(0, example_bytes_max));
+  if (known.example.empty()) known.example = first_line(text);
   begins(*fingerprint, event.at_ms);
   count(fingerprint_node(*fingerprint), EdgeKind::part_of, {NodeKind::incident, std::string(incident)},
         event.at_ms);

@@ -82,7 +82,7 @@ class IncidentGraph {
   // Then the sixteenth that was not renewed for longest goes.
   static constexpr size_t edges_max = 20'000;
   static constexpr size_t known_max = 10'000;  // fingerprints, likewise
-  static constexpr size_t recent_max = 256;    // fingerprints within the window
+  static constexpr size_t recent_max = 32;     // fingerprints within the window
   static constexpr size_t drawn_max = 2'000;   // edges of dot()
 
   // An entry of the chronicle. Those that say nothing about it change nothing:

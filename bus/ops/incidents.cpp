@@ -304,8 +304,32 @@ void Incidents::close(Open::iterator at, std::string_view by, std::string_view r
 
 // ---- News and time ------------------------------------------------------------------
 
+namespace {
+
+// What a guard that does not enforce has found holds nothing up.
+class ModeOf final : public core::FactsSink {
+ public:
+  explicit ModeOf(std::string_view guard) : guard_(guard) {}
+  void guard(const core::GuardFacts& guard) override {
+    if (guard.name == guard_) enforces = guard.mode == core::GuardMode::enforce;
+  }
+  bool enforces = true;
+
+ private:
+  std::string_view guard_;
+};
+
+bool enforces(std::string_view guard, const core::OfficeDesk& desk) {
+  ModeOf mode(guard);
+  desk.report(mode);
+  return mode.enforces;
+}
+
+}  // namespace
+
 void Incidents::noted(const core::EventRecord& event, core::OfficeDesk& desk) {
   if (event.kind == "message.dead") return note_death(event, desk);
+  if (event.kind == "breaker.open" && !enforces("breaker", desk)) return;
   const auto sign = sign_of(event, &classifier(desk));
   if (!sign) return;
   if (sign->gone) {

@@ -97,9 +97,11 @@ size_t bytes_of(const Insight& insight) {
          (insight.roles.size() + insight.daemons.size()) * 144;
 }
 
+// Its sums and its example are of all its roles: who does not see them all does not see it.
 bool about(const core::Caller& caller, const Insight& insight) {
   if (sees_all(caller)) return true;
-  return std::any_of(insight.roles.begin(), insight.roles.end(),
+  return !insight.roles.empty() &&
+         std::all_of(insight.roles.begin(), insight.roles.end(),
                      [&](const auto& one) { return !one.first.empty() && sees(caller, one.first); });
 }
 
@@ -260,10 +262,16 @@ void Memory::write_graph(std::string_view fingerprint, const core::Caller& calle
   }
   const auto number = incident_fingerprint(fingerprint);
   GraphAnswer answer = graph.about(*number);
+  bool hidden = false;
   if (!sees_all(caller)) {
-    std::erase_if(answer.roles, [&](const auto& one) { return !sees(caller, one.name); });
+    hidden = answer.roles.empty() || std::any_of(answer.roles.begin(), answer.roles.end(),
+                                                 [&](const auto& one) { return !sees(caller, one.name); });
+    // Of whose roles these are, the graph does not know.
+    answer.preceded_by.clear();
+    answer.followed_by.clear();
+    answer.depends_on.clear();
   }
-  if (answer.example.empty() || (answer.roles.empty() && !sees_all(caller))) {
+  if (answer.example.empty() || hidden) {
     return writer.error(make_error(
         Code::notfound, "nothing is known of the fingerprint '" + std::string(fingerprint) +
                             "'; INCIDENT INSIGHTS, DEAD GROUPS and INCIDENT LIST show those that there are"));

@@ -109,6 +109,12 @@ void Monitor::noted(const core::EventRecord& event, core::OfficeDesk& desk) {
       save(desk);
     }
     plan(desk);
+  } else if (kind == "incident.closed" && field_of(event, "fingerprint") == "monitor:overdue") {
+    // Whoever closed it without a sweep hears of it again, an interval later.
+    if (head_.standing.erase("monitor:overdue") == 0) return;
+    head_.thawed_bus_ms = desk.clocks().bus_ms;
+    save(desk);
+    plan(desk);
   } else if (kind == "role.drop") {
     const std::string role(field_of(event, "role"));
     if (errors_.erase(role) != 0) desk.erase(row_of(error_rows, role));

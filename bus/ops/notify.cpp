@@ -39,6 +39,7 @@ void Notify::open(core::OfficeDesk& desk) {
 
 void Notify::configured(core::OfficeDesk& desk) {
   channels_ = config_of(desk).notify;
+  changed_ = gate_.forget_gone(channels_) || changed_;
   wall_ms(desk);
   look_ahead();
 }
@@ -109,10 +110,14 @@ void Notify::chronicle(const std::vector<Notice>& notices, core::OfficeDesk& des
   }
 }
 
-bool Notify::command(const core::Operation& operation, const core::Caller& /*caller*/,
-                     core::OfficeDesk& /*desk*/, core::ReplyWriter& writer) {
+bool Notify::command(const core::Operation& operation, const core::Caller& caller, core::OfficeDesk& /*desk*/,
+                     core::ReplyWriter& writer) {
   const auto* study = std::get_if<core::op::IncidentStudy>(&operation);
   if (study == nullptr || study->what != core::op::Study::notices) return false;
+  if (caller.user != nullptr && !caller.user->roles.empty()) {
+    writer.error(make_error(Code::denied, "notices are about every role, and you have to do with some"));
+    return true;
+  }
   std::map<std::string, NotifyCounts> counts = gate_.counts();
   for (const NotifyChannel& channel : channels_) counts.try_emplace(channel.name);
   writer.array(counts.size());

@@ -224,13 +224,13 @@ std::vector<Notice> NotifyGate::raise(const std::vector<NotifyChannel>& channels
                                       int64_t wall_ms) {
   std::vector<Notice> out;
   for (const NotifyChannel& channel : channels) {
-    if (!concerns(channel, raised)) continue;
     Lane& lane = lanes_[channel.name];
-    // A channel for ultras hears the end of one also when it was lowered to a concern.
+    // Who heard of its beginning hears its end, also when it was lowered to a concern, or is of other roles
+    // now.
     const auto known = lane.tracked.find(raised.fingerprint);
     const bool told =
         known != lane.tracked.end() && known->second.told && known->second.told_phase != Phase::closed;
-    if (!list_holds(channel.tiers, raised.tier) && !told) continue;
+    if (!told && (!concerns(channel, raised) || !list_holds(channel.tiers, raised.tier))) continue;
     Step(channel, lane, counts_[channel.name], wall_ms, out).raise(raised);
   }
   return out;

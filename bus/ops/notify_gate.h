@@ -107,6 +107,8 @@ class NotifyGate {
 
   // One notice for each channel that is about such an incident. `wall_ms` never goes backwards.
   std::vector<Notice> raise(const std::vector<NotifyChannel>& channels, const Raise& raised, int64_t wall_ms);
+  // What channels that are gone were to hear of, nobody is. True: there was something.
+  bool forget_gone(const std::vector<NotifyChannel>& channels);
   // What is due by now. Call it at next_due(), or every few seconds.
   std::vector<Notice> tick(const std::vector<NotifyChannel>& channels, int64_t wall_ms);
   // When tick() may have something next; nothing: not before something is raised.

@@ -122,7 +122,10 @@ std::optional<int64_t> NotifyGate::Step::next_due() const {
     waits_for_day = waits_for_day || tracked.quiet;
     due = std::min(due, due_of(tracked));
   }
-  if (lane_.storm_held > 0) due = std::min(due, lane_.storm_since_ms + channel_.storm_window_ms);
+  if (lane_.storm_held > 0) {
+    const int64_t over_ms = lane_.storm_since_ms + channel_.storm_window_ms;
+    due = std::min(due, quiet_at(now_ms_) ? std::max(over_ms, next_quiet_end()) : over_ms);
+  }
   // What comes due in quiet hours, and is no ultra, waits for their end; looking once too often does no harm.
   if (waits_for_day && channel_.quiet && quiet_at(now_ms_)) due = std::min(due, next_quiet_end());
   if (waits_for_day && !quiet_at(now_ms_)) due = now_ms_;
@@ -137,12 +140,14 @@ std::vector<Notice> NotifyGate::tick(const std::vector<NotifyChannel>& channels,
     if (lane == lanes_.end()) continue;
     Step(channel, lane->second, counts_[channel.name], wall_ms, out).tick();
   }
-  // What a channel that is gone was to hear of, nobody is.
-  std::erase_if(lanes_, [&](const auto& lane) {
-    return std::none_of(channels.begin(), channels.end(),
-                        [&](const NotifyChannel& one) { return one.name == lane.first; });
-  });
   return out;
+}
+
+bool NotifyGate::forget_gone(const std::vector<NotifyChannel>& channels) {
+  return std::erase_if(lanes_, [&](const auto& lane) {
+           return std::none_of(channels.begin(), channels.end(),
+                               [&](const NotifyChannel& one) { return one.name == lane.first; });
+         }) > 0;
 }
 
 std::optional<int64_t> NotifyGate::next_due(const std::vector<NotifyChannel>& channels,

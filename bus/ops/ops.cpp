@@ -4,6 +4,11 @@
 #include <exception>
 
 namespace pawl::ops {
+namespace {
+
+constexpr int64_t failed_again_ms = 60'000;
+
+}  // namespace
 
 template <typename News>
 void Ops::tell(core::OfficeDesk& desk, const News& news) {
@@ -11,6 +16,11 @@ void Ops::tell(core::OfficeDesk& desk, const News& news) {
     try {
       news(*part);
     } catch (const std::exception& error) {
+      // One that fails with every turn is said once a minute.
+      const int64_t now_ms = desk.clocks().bus_ms;
+      const auto [said, first] = failed_ms_.try_emplace(part->name(), now_ms);
+      if (!first && now_ms - said->second < failed_again_ms) continue;
+      said->second = now_ms;
       desk.chronicle("ops.failed", {{"part", std::string(part->name())}, {"why", error.what()}});
     }
   }
@@ -44,8 +54,17 @@ core::Wakeup Ops::next_wakeup() const {
 }
 
 void Ops::noted(const core::EventRecord& event, core::OfficeDesk& desk) {
-  // An entry about a failure here must not make another one.
-  if (event.kind == "ops.failed") return;
+  if (event.kind == "ops.failed") {
+    // It opens an incident, and must not make another entry of its kind.
+    for (const auto& part : parts_) {
+      if (part->name() != "incidents") continue;
+      try {
+        part->noted(event, desk);
+      } catch (const std::exception&) {  // then the chronicle alone says it
+      }
+    }
+    return;
+  }
   tell(desk, [&](Part& part) { part.noted(event, desk); });
 }
 

@@ -1,8 +1,10 @@
 // The ops layer as the core sees it: its parts, in order.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "bus/ops/part.h"
@@ -35,6 +37,7 @@ class Ops final : public core::Office {
   void tell(core::OfficeDesk& desk, const News& news);
 
   std::vector<std::unique_ptr<Part>> parts_;
+  std::map<std::string_view, int64_t> failed_ms_;  // by part: bus time at which that was said last
 };
 
 }  // namespace pawl::ops

@@ -34,7 +34,10 @@ class Facts final : public core::FactsSink {
     worsen(situation_.colour, colour);
     if (situation_.daemon.empty() || (worse && named)) situation_.daemon = std::string(daemon.name);
   }
+  // Before what the guard itself has to tell.
+  void guard(const core::GuardFacts& guard) override { enforces_ = guard.mode == core::GuardMode::enforce; }
   void circuit(const core::CircuitFacts& circuit) override {
+    if (!enforces_) return;
     if (circuit.name.starts_with("role:") ? !incident_.affects_role(circuit.name.substr(5))
                                           : !incident_.affects_daemon(circuit.name.substr(6))) {
       return;
@@ -48,6 +51,7 @@ class Facts final : public core::FactsSink {
  private:
   const Incident& incident_;
   Situation& situation_;
+  bool enforces_ = true;
 };
 
 uint64_t percent_of(uint64_t part, uint64_t whole) {

@@ -58,8 +58,11 @@ void PolicyPart::read_config(const core::OfficeDesk& desk) {
 }
 
 void PolicyPart::configured(core::OfficeDesk& desk) {
+  const bool acted = mode_ == core::GuardMode::enforce;
   read_config(desk);
   if (mode_ == core::GuardMode::enforce) {
+    // What was only observed is still to be done.
+    for (auto& [number, course] : courses_) course.resting = course.resting && acted;
     for (const auto& [number, incident] : incidents_.all_open()) pending_.insert(number);
     return;
   }
@@ -93,7 +96,9 @@ void PolicyPart::tick(core::OfficeDesk& desk) {
     const int64_t now_ms = desk.clocks().bus_ms;
     for (auto& [number, course] : courses_) {
       if (!course.running) continue;
-      course.until_ms = now_ms + facts_of(*course.running).given_ms;
+      const auto incident = incidents_.all_open().find(number);
+      const int64_t quiet_ms = incident == incidents_.all_open().end() ? 0 : incident->second.quiet_ms;
+      course.until_ms = now_ms + facts_of(*course.running).given_ms + quiet_ms;
       desk.put(row_of(number), encode(course));
       expect(number, course.until_ms);
     }
@@ -148,7 +153,7 @@ void PolicyPart::go_on(const Incident& incident, Course& course, core::OfficeDes
   if (course.running) {
     if (now_ms < course.until_ms) return expect(incident.number, course.until_ms);
     course.tried.push_back(*course.running);
-    end_try(incident, course, false, facts_of(*course.running).given_ms, desk);
+    end_try(incident, course, false, now_ms - course.begun_ms, desk);
   }
   if (!course.resting && incident.acknowledged_ms == 0) decide_and_act(incident, course, desk);
 }
@@ -243,7 +248,8 @@ void PolicyPart::decide_and_act(const Incident& incident, Course& course, core::
     course.running = action;
     course.subject = decision.subject;
     course.begun_ms = now_ms;
-    course.until_ms = now_ms + facts_of(action).given_ms;
+    // A cause whose end nobody tells counts as gone only after its silence.
+    course.until_ms = now_ms + facts_of(action).given_ms + incident.quiet_ms;
     return expect(incident.number, course.until_ms);
   }
   course.resting = true;

@@ -119,7 +119,8 @@ std::vector<PolicyRule> shipped_policy_rules() {
       {"timeout",
        ErrorClass::timeout,
        {retry_later, lower_concurrency, restart_daemon, open_breaker, escalate}},
-      {"lease-expired", ErrorClass::lease_expired, {release, restart_daemon, lower_concurrency, escalate}},
+      // Not release: whoever still works would find a live claim lost.
+      {"lease-expired", ErrorClass::lease_expired, {restart_daemon, lower_concurrency, escalate}},
       {"transient", ErrorClass::transient, {retry_later, restart_daemon, open_breaker, escalate}},
       // Nothing here that a machine can mend: it holds the work back and calls a person.
       {"auth", ErrorClass::auth, {notify, open_breaker, pause_role, escalate}},

@@ -1,10 +1,13 @@
 // INCIDENT over a whole bus: what opens one, what raises it, what closes it, who is told.
 #include <catch2/catch.hpp>
+#include <memory>
+#include <stdexcept>
 #include <string>
 #include <utility>
 
 #include "bus/ops/incident_signs.h"
 #include "bus/ops/incidents.h"
+#include "bus/ops/ops.h"
 #include "bus/ops/ops_config.h"
 #include "bus/ops/registry.h"
 #include "guards/registry.h"
@@ -358,6 +361,43 @@ TEST_CASE("incidents: dead letters alike are one, and it is over when no more co
     incidentget i1                   | class=bad_input roles=r
   )",
                 config) == "");
+}
+
+namespace {
+
+class Broken final : public Part {
+ public:
+  std::string_view name() const override { return "broken"; }
+  void tick(core::OfficeDesk& /*desk*/) override { throw std::runtime_error("a bug"); }
+};
+
+std::unique_ptr<Ops> make_broken() {
+  std::vector<std::unique_ptr<Part>> parts;
+  parts.push_back(std::make_unique<Broken>());
+  parts.push_back(std::make_unique<Incidents>());
+  return std::make_unique<Ops>(std::move(parts));
+}
+
+}  // namespace
+
+TEST_CASE("incidents: a part of the ops layer that fails is an ultra") {
+  CHECK(core::play(R"(
+    push r a
+    +1ms
+    incidentget i1                   | tier=ultra fingerprint=ops:broken
+  )",
+                   {}, guards::make_guard_chain, make_broken) == "");
+}
+
+TEST_CASE("incidents: an open circuit of a guard that does not enforce is none") {
+  core::BusConfig config;
+  config.guards.modes["breaker"] = core::GuardMode::off;
+  std::string table;
+  for (int i = 1; i <= 12; ++i) {
+    const std::string n = std::to_string(i);
+    table += "push r " + n + " | m" + n + "\nclaim d r | m" + n + "\nfail m" + n + " dependency_down x\n";
+  }
+  CHECK(watched(table + "incidents | none\n", config) == "");
 }
 
 }  // namespace pawl::ops

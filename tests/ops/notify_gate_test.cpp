@@ -309,4 +309,32 @@ TEST_CASE("gate: channels that make no sense are refused") {
 }
 
 }  // namespace
+TEST_CASE("gate: a storm that runs into quiet hours waits for their end without looking") {
+  Rig rig;
+  rig.channel().storm_max = 1;
+  rig.channel().quiet = {22 * 60, 7 * 60};
+  rig.now = start + 22 * hour - 5 * minute;
+  for (uint64_t i = 1; i <= 4; ++i) rig.raise(i);
+  CHECK(rig.sent.size() == 1);
+  rig.now = start + 22 * hour + 30 * minute;
+  rig.keep(rig.gate.tick(rig.channels, rig.now));
+  CHECK(rig.gate.next_due(rig.channels, rig.now) == start + day + 7 * hour);
+  rig.pass(9 * hour);
+  CHECK(rig.kinds() == "opened storm");
+}
+
+TEST_CASE("gate: what was told to a channel that is gone is forgotten") {
+  Rig rig;
+  rig.raise(1, Tier::ultra);
+  std::vector<NotifyChannel> none;
+  CHECK(rig.gate.forget_gone(none));
+  CHECK_FALSE(rig.gate.forget_gone(none));
+  rig.now += day;
+  CHECK(rig.gate.tick(rig.channels, rig.now).empty());
+  // Who heard of it hears its end, whatever the channel is about by then.
+  rig.raise(2, Tier::ultra);
+  rig.channel().role = "web*";
+  CHECK(rig.raise(2, Tier::ultra, Phase::closed) == "sent");
+}
+
 }  // namespace pawl::ops
