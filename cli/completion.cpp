@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "bus/base/text.h"
 #include "cli/commands.h"
 #include "cli/option_values.h"
 
@@ -28,12 +29,6 @@ std::vector<std::string> members(std::string_view group) {
   return words;
 }
 
-std::string joined(const std::vector<std::string>& words) {
-  std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : " ") + word;
-  return text;
-}
-
 std::string option_words(const CommandSpec* command) {
   std::vector<std::string> words;
   if (command) {
@@ -44,7 +39,7 @@ std::string option_words(const CommandSpec* command) {
     if (std::find(words.begin(), words.end(), word) == words.end()) words.push_back(word);
   }
   words.emplace_back("--help");
-  return joined(words);
+  return joined(words, " ");
 }
 
 // The words that may stand in an option's place; empty: anything.
@@ -60,7 +55,7 @@ std::string value_words(ValueKind kind) {
 std::string positional_words(const CommandSpec& command) {
   if (!command.choices.empty()) return std::string(command.choices);
   if (command.name == "list") return state_list();
-  if (command.name == "help") return joined(first_words());
+  if (command.name == "help") return joined(first_words(), " ");
   return "";
 }
 
@@ -88,9 +83,9 @@ std::string bash_function() {
       "  done\n"
       "  local options=\"" +
       option_words(nullptr) + "\" words=\"\"\n  case \"$command\" in\n    \"\") words=\"" +
-      joined(first_words()) + "\" ;;\n";
+      joined(first_words(), " ") + "\" ;;\n";
   for (const std::string& word : first_words()) {
-    if (is_command_group(word)) text += "    " + word + ") words=\"" + joined(members(word)) + "\" ;;\n";
+    if (is_command_group(word)) text += "    " + word + ") words=\"" + joined(members(word), " ") + "\" ;;\n";
   }
   for (const CommandSpec& command : command_table()) {
     text += "    \"" + std::string(command.name) + "\") options=\"" + option_words(&command) + "\"";
@@ -171,7 +166,7 @@ std::string fish_script() {
       const std::string member(command.name.substr(space + 1));
       text += "complete -c pawl -n " +
               fish_quoted(condition + "; and not __fish_seen_subcommand_from " +
-                          joined(members(command.name.substr(0, space)))) +
+                          joined(members(command.name.substr(0, space)), " ")) +
               " -a " + member + " -d " + fish_quoted(command.help) + "\n";
       condition += "; and __fish_seen_subcommand_from " + member;
     }

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "bus/base/parse.h"
+#include "bus/base/text.h"
 #include "cli/config_sections.h"
 #include "cli/values.h"
 
@@ -29,12 +30,6 @@ void compare(const std::string& section, const Settings& from, const Settings& t
 
 void compare_secret(const std::string& name, const std::string& from, const std::string& to, Lines& lines) {
   if (from != to) lines.push_back(name + (from.empty() ? " added" : to.empty() ? " removed" : " changed"));
-}
-
-std::string joined(const std::vector<std::string>& words) {
-  std::string all;
-  for (const std::string& word : words) all += (all.empty() ? "" : " ") + word;
-  return all;
 }
 
 std::string bytes_text(uint64_t bytes) {
@@ -88,7 +83,7 @@ Settings role_settings(const core::RoleConfig& role) {
   }
   if (role.backlog_max != 0) all["backlog"] = std::to_string(role.backlog_max);
   if (role.backlog_bytes_max != 0) all["backlog_bytes"] = bytes_text(role.backlog_bytes_max);
-  if (!role.needs.empty()) all["needs"] = joined(role.needs);
+  if (!role.needs.empty()) all["needs"] = joined(role.needs, " ");
   if (role.limp) all["limp"] = "true";
   put_quotas(role.quotas, all);
   for (size_t i = 0; i < role.classes.size(); ++i) {
@@ -173,8 +168,8 @@ Settings user_settings(const core::UserConfig& user) {
   if (user.worker) rights.emplace_back("worker");
   if (user.operates) rights.emplace_back("operator");
   if (user.admin) rights.emplace_back("admin");
-  if (!rights.empty()) all["rights"] = joined(rights);
-  all["roles"] = user.roles.empty() ? "all" : joined(user.roles);
+  if (!rights.empty()) all["rights"] = joined(rights, " ");
+  all["roles"] = user.roles.empty() ? "all" : joined(user.roles, " ");
   return all;
 }
 

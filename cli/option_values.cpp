@@ -5,6 +5,7 @@
 
 #include "bus/base/limits.h"
 #include "bus/base/parse.h"
+#include "bus/base/text.h"
 #include "bus/core/freeze.h"
 #include "bus/core/words.h"
 #include "cli/values.h"
@@ -43,31 +44,24 @@ Checked since(const OptionSpec& option, const std::string& value) {
   return wrong(option, value, "takes a duration such as 2h or a time such as 2025-03-01T12:00:00Z");
 }
 
-template <typename Words>
-std::string joined(const Words& words) {
-  std::string text;
-  for (const std::string_view word : words) text += (text.empty() ? "" : " ") + std::string(word);
-  return text;
-}
-
 // The runner must not know the core: it has the words of its own.
 static_assert(runner::error_class_names == core::class_names);
 
 template <typename Words>
 Checked one_of(const OptionSpec& option, const std::string& value, const Words& words) {
   if (std::find(words.begin(), words.end(), value) != words.end()) return std::optional<int64_t>();
-  return wrong(option, value, "takes one of " + joined(words));
+  return wrong(option, value, "takes one of " + joined(words, " "));
 }
 
 }  // namespace
 
-std::string state_list() { return joined(core::state_names); }
+std::string state_list() { return joined(core::state_names, " "); }
 
-std::string error_class_list() { return joined(core::class_names); }
+std::string error_class_list() { return joined(core::class_names, " "); }
 
-std::string freeze_scope_list() { return joined(core::freeze_scope_names); }
+std::string freeze_scope_list() { return joined(core::freeze_scope_names, " "); }
 
-std::string on_freeze_list() { return joined(runner::on_freeze_names); }
+std::string on_freeze_list() { return joined(runner::on_freeze_names, " "); }
 
 Result<std::optional<int64_t>> check_option_value(const OptionSpec& option, const std::string& value) {
   switch (option.kind) {

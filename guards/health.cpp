@@ -5,6 +5,7 @@
 #include "bus/base/ids.h"
 #include "bus/base/limits.h"
 #include "bus/base/parse.h"
+#include "bus/base/text.h"
 
 namespace pawl::guards {
 namespace {
@@ -19,12 +20,6 @@ constexpr int64_t hang_ms = 1'000;  // later than this for a look means that nob
 std::string row_of(std::string_view name) { return std::string(rows) += name; }
 
 bool is_well(const DaemonHealth& daemon) { return daemon.colour != Colour::red && !daemon.stopping; }
-
-std::string joined(const std::vector<std::string>& words) {
-  std::string text;
-  for (const std::string& word : words) (text += text.empty() ? "" : ",") += word;
-  return text;
-}
 
 std::string_view colour_of(const DaemonHealth& daemon) {
   return colour_names[static_cast<size_t>(daemon.colour)];
@@ -122,8 +117,8 @@ void Health::beat(const op::Beat& beat, core::Desk& desk, core::ReplyWriter& wri
                    {{"daemon", name},
                     {"boot", daemon.boot},
                     {"interval_ms", std::to_string(daemon.interval_ms)},
-                    {"roles", joined(daemon.roles)},
-                    {"needs", joined(daemon.needs)}});
+                    {"roles", joined(daemon.roles, ",")},
+                    {"needs", joined(daemon.needs, ",")}});
   }
   if (daemon.stopping && !was_stopping)
     desk.chronicle("daemon.stopping", {{"daemon", name}, {"boot", daemon.boot}});
@@ -359,8 +354,8 @@ void Health::write_daemon(const std::string& name, const DaemonHealth& daemon, c
   fields.number("jitter_baseline", daemon.jitter_baseline_ms());
   fields.number("errors_per_minute", daemon.errors_per_minute(now_ms));
   fields.number("errors_baseline", daemon.errors_baseline());
-  fields.text("roles", joined(daemon.roles));
-  fields.text("needs", joined(daemon.needs));
+  fields.text("roles", joined(daemon.roles, ","));
+  fields.text("needs", joined(daemon.needs, ","));
   // The health of what it needs, where that beats as well.
   std::string ill;
   for (const std::string& need : daemon.needs) {

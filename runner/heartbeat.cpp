@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "bus/base/text.h"
 #include "runner/clock.h"
 
 namespace pawl::runner {
@@ -12,17 +13,11 @@ namespace {
 constexpr int64_t interval_least_ms = 100;
 constexpr int64_t interval_most_ms = 3'600'000;
 
-std::string joined(const std::vector<std::string>& words) {
-  std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : " ") + word;
-  return text;
-}
-
 }  // namespace
 
 void Heartbeat::describe(const std::vector<std::string>& roles, const std::vector<std::string>& needs) {
-  roles_ = joined(roles);
-  needs_ = joined(needs);
+  roles_ = joined(roles, " ");
+  needs_ = joined(needs, " ");
 }
 
 client::Command Heartbeat::command(std::string_view state, int64_t errors) const {

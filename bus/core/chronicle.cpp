@@ -7,6 +7,7 @@
 #include <array>
 #include <utility>
 
+#include "bus/base/text.h"
 #include "bus/core/ops_desk.h"
 
 namespace pawl::core {
@@ -63,11 +64,11 @@ void write_chain(const ChronicleEnds& ends, uint64_t from, uint64_t to, ReplyWri
   writer.integer(static_cast<int64_t>(ends.chained_from));
   if (!ends.before_first.empty()) {
     writer.bulk("before");
-    writer.bulk(hash_text(ends.before_first));
+    writer.bulk(hex_text(ends.before_first));
   }
   if (!ends.newest.empty()) {
     writer.bulk("sha256");
-    writer.bulk(hash_text(ends.newest));
+    writer.bulk(hex_text(ends.newest));
   }
 }
 
@@ -86,25 +87,14 @@ void write_entry(uint64_t number, const EventRecord& event, bool hashes, ReplyWr
   }
   if (!hashed) return;
   writer.bulk("sha256");
-  writer.bulk(hash_text(event.hash));
+  writer.bulk(hex_text(event.hash));
 }
 
 }  // namespace
 
-std::string hash_text(std::string_view bytes) {
-  constexpr std::string_view digits = "0123456789abcdef";
-  std::string out;
-  for (const char c : bytes) {
-    const auto byte = static_cast<uint8_t>(c);
-    out += digits[byte >> 4];
-    out += digits[byte & 15];
-  }
-  return out;
-}
-
 std::string chronicle_hash(std::string_view before, uint64_t number, int64_t at_ms, std::string_view kind,
                            const Headers& fields) {
-  return hash_text(next_hash(before, number, at_ms, kind, fields));
+  return hex_text(next_hash(before, number, at_ms, kind, fields));
 }
 
 Status Machine::load_chronicle() {
@@ -123,7 +113,7 @@ void Machine::chronicle(std::string_view kind, Headers fields) {
   event.kind = std::string(kind);
   event.fields = std::move(fields);
   const uint64_t number = head_.next_event++;
-  event.hash = next_hash(hash_text(chronicle_ends_.newest), number, event.at_ms, kind, event.fields);
+  event.hash = next_hash(hex_text(chronicle_ends_.newest), number, event.at_ms, kind, event.fields);
   if (chronicle_ends_.chained_from == 0) chronicle_ends_.chained_from = number;
   chronicle_ends_.newest = event.hash;
   chronicle_changed_ = true;

@@ -26,9 +26,6 @@ struct EventsAsk {
 std::string chronicle_hash(std::string_view before, uint64_t number, int64_t at_ms, std::string_view kind,
                            const Headers& fields);
 
-// From the 32 bytes that a record holds; nothing for none.
-std::string hash_text(std::string_view bytes);
-
 // Entry `number` goes: if it was the last of a source of EVENT ADD, so does what is known of its numbers.
 class Overlay;
 void forget_source(Overlay& view, const EventRecord& event, uint64_t number);

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "bus/base/text.h"
 #include "bus/core/fields.h"
 #include "bus/core/machine.h"
 
@@ -10,28 +11,17 @@ namespace {
 
 // A list cursor: the phase and the last key, in hex; "0" is both the start and the end.
 std::string encode_cursor(int phase, std::string_view key) {
-  std::string out(1, static_cast<char>('a' + phase));
-  for (const char c : key) {
-    out += "0123456789abcdef"[static_cast<uint8_t>(c) >> 4];
-    out += "0123456789abcdef"[static_cast<uint8_t>(c) & 15];
-  }
-  return out;
+  return static_cast<char>('a' + phase) + hex_text(key);
 }
 bool decode_cursor(std::string_view cursor, int& phase, std::string& key) {
   phase = 0;
   key.clear();
   if (cursor == "0") return true;
-  if (cursor.empty() || cursor.size() % 2 == 0 || cursor[0] < 'a' || cursor[0] > 'z') return false;
+  if (cursor.empty() || cursor[0] < 'a' || cursor[0] > 'z') return false;
+  auto bytes = bytes_from_hex(cursor.substr(1));
+  if (!bytes) return false;
   phase = cursor[0] - 'a';
-  const auto digit = [](char c) {
-    return (c >= '0' && c <= '9') ? c - '0' : (c >= 'a' && c <= 'f') ? c - 'a' + 10 : -1;
-  };
-  for (size_t i = 1; i < cursor.size(); i += 2) {
-    const int high = digit(cursor[i]);
-    const int low = digit(cursor[i + 1]);
-    if (high < 0 || low < 0) return false;
-    key += static_cast<char>(high * 16 + low);
-  }
+  key = std::move(*bytes);
   return true;
 }
 

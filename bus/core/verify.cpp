@@ -3,6 +3,7 @@
 #include <optional>
 #include <utility>
 
+#include "bus/base/text.h"
 #include "bus/core/batch.h"
 #include "bus/core/chronicle.h"
 #include "bus/core/fingerprint.h"
@@ -438,9 +439,8 @@ void Verifier::check_chronicle() {
     if (!event) return problem("entry " + std::to_string(number) + " of the chronicle is damaged");
     const bool from_before_hashes = ends->chained_from == 0 || number < ends->chained_from;
     if (from_before_hashes && event->hash.empty()) return;
-    if (from_before_hashes ||
-        hash_text(event->hash) !=
-            chronicle_hash(hash_text(newest), number, event->at_ms, event->kind, event->fields)) {
+    if (from_before_hashes || hex_text(event->hash) != chronicle_hash(hex_text(newest), number, event->at_ms,
+                                                                      event->kind, event->fields)) {
       problem("entry " + std::to_string(number) + " of the chronicle does not follow the one before it");
     }
     newest = event->hash;

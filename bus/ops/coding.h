@@ -35,20 +35,26 @@ void code_flag(Archive& ar, bool& value) {
   code_word(ar, value, 2);
 }
 
-template <typename Archive, typename E>
-void code_words(Archive& ar, std::vector<E>& values, size_t count) {
-  auto size = static_cast<uint32_t>(values.size());
+// A vector of what each(item) codes.
+template <typename Archive, typename Item, typename Each>
+void code_items(Archive& ar, std::vector<Item>& items, const Each& each) {
+  auto size = static_cast<uint32_t>(items.size());
   ar(size);
   if constexpr (Archive::reading) {
     if (size > ar.left()) return ar.damage();
-    values.resize(size);
+    items.assign(size, {});
   }
-  for (E& value : values) code_word(ar, value, count);
+  for (Item& item : items) each(item);
 }
 
-// A map whose keys and values the archive knows.
-template <typename Archive, typename Map>
-void code_map(Archive& ar, Map& map) {
+template <typename Archive, typename E>
+void code_words(Archive& ar, std::vector<E>& values, size_t count) {
+  code_items(ar, values, [&](E& value) { code_word(ar, value, count); });
+}
+
+// A map whose keys the archive knows; each(value) codes the values.
+template <typename Archive, typename Map, typename Each>
+void code_map(Archive& ar, Map& map, const Each& each) {
   auto size = static_cast<uint32_t>(map.size());
   ar(size);
   if constexpr (Archive::reading) {
@@ -57,13 +63,22 @@ void code_map(Archive& ar, Map& map) {
     for (uint32_t i = 0; i < size && !ar.damaged(); ++i) {
       typename Map::key_type key{};
       typename Map::mapped_type value{};
-      ar(key, value);
+      ar(key);
+      each(value);
       map.emplace_hint(map.end(), std::move(key), std::move(value));
     }
     if (map.size() != size) ar.damage();
   } else {
-    for (auto& [key, value] : map) ar(key, value);
+    for (auto& [key, value] : map) {
+      ar(key);
+      each(value);
+    }
   }
+}
+
+template <typename Archive, typename Map>
+void code_map(Archive& ar, Map& map) {
+  code_map(ar, map, [&](auto& value) { ar(value); });
 }
 
 // Value has `static constexpr uint8_t version_now`, and `template <typename Archive> void code(Archive&,

@@ -7,6 +7,7 @@
 
 #include "bus/base/ids.h"
 #include "bus/base/limits.h"
+#include "bus/ops/caller.h"
 #include "bus/ops/ops_config.h"
 
 namespace pawl::ops {
@@ -343,14 +344,6 @@ bool Cron::command(const core::Operation& operation, const core::Caller& caller,
 
 namespace {
 
-std::string name_of(const core::Caller& caller) {
-  return caller.name.empty() ? "client " + std::to_string(caller.client) : std::string(caller.name);
-}
-
-bool covers(const core::Caller& caller, const CronRow& row) {
-  return caller.user == nullptr || caller.user->covers(row.spec.role);
-}
-
 // Why this caller may not change that schedule.
 std::optional<Error> not_his(std::string_view name, const CronRow& row, const core::Caller& caller) {
   if (row.of_file) {
@@ -359,7 +352,7 @@ std::optional<Error> not_his(std::string_view name, const CronRow& row, const co
     return make_error(Code::state, "cron '" + std::string(name) + "' belongs to pawl.toml; change " +
                                        section + " there and RELOAD");
   }
-  if (covers(caller, row)) return std::nullopt;
+  if (sees(caller, row.spec.role)) return std::nullopt;
   return make_error(Code::denied, "user " + caller.user->name + ": cron '" + std::string(name) +
                                       "' pushes to role " + row.spec.role + ", which is not among its roles");
 }
@@ -424,10 +417,10 @@ void Cron::drop(std::string_view name, const core::Caller& caller, core::OfficeD
 }
 
 void Cron::list(const core::Caller& caller, core::ReplyWriter& writer) const {
-  const auto shown = [&](const auto& one) { return covers(caller, one.second.row); };
+  const auto shown = [&](const auto& one) { return sees(caller, one.second.row.spec.role); };
   writer.array(static_cast<size_t>(std::count_if(schedules_.begin(), schedules_.end(), shown)));
   for (const auto& [name, schedule] : schedules_) {
-    if (covers(caller, schedule.row)) write(name, schedule, writer);
+    if (sees(caller, schedule.row.spec.role)) write(name, schedule, writer);
   }
 }
 

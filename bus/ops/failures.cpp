@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "bus/ops/entry_fields.h"
 
@@ -75,6 +76,17 @@ std::optional<FailedDelivery> delivery_in(const core::EventRecord& event) {
   failed.cost = amount_of(event, "cost");
   failed.at_ms = event.at_ms;
   return failed;
+}
+
+bool NewestLapse::told(const core::EventRecord& event) {
+  const bool dies = event.kind == "message.dead";
+  if (!dies && event.kind != "message.lapse" && event.kind != "message.crash") return false;
+  std::string about(field_of(event, "id"));
+  about += '/';
+  about += field_of(event, "delivery");
+  if (dies) return about == which;
+  which = std::move(about);
+  return false;
 }
 
 FailedDelivery delivery_of(const core::InvocationRecord& invocation, const std::string& role) {

@@ -27,6 +27,13 @@ struct FailedDelivery {
 
 // Of message.retry, .dead, .crash and .lapse; nothing for any other entry.
 std::optional<FailedDelivery> delivery_in(const core::EventRecord& event);
+// A lapse or crash that was the last attempt has two entries, the death behind it: it is one failure.
+class NewestLapse {
+ public:
+  // The failure that the entry tells of is the one that the lapse before it told of.
+  bool told(const core::EventRecord& event);
+  std::string which;  // its message and delivery
+};
 FailedDelivery delivery_of(const core::InvocationRecord& invocation, const std::string& role);
 
 // For the classifier: the failed deliveries, daemons that died or turned red, guards that tripped or failed.

@@ -3,8 +3,10 @@
 #include <utility>
 
 #include "bus/base/limits.h"
+#include "bus/base/text.h"
 #include "bus/core/fields.h"
 #include "bus/core/fingerprint.h"
+#include "bus/ops/caller.h"
 #include "bus/ops/incidents.h"
 
 namespace pawl::ops {
@@ -12,28 +14,9 @@ namespace {
 
 namespace op = core::op;
 
-std::string name_of(const core::Caller& caller) {
-  return caller.name.empty() ? "client " + std::to_string(caller.client) : std::string(caller.name);
-}
-
-// A user who has to do with some roles only sees what is about one of them.
-bool sees(const core::Caller& caller, const Incident& incident) {
-  if (caller.user == nullptr || caller.user->roles.empty()) return true;
-  return std::any_of(incident.roles.begin(), incident.roles.end(), [&](std::string_view role) {
-    if (role.ends_with('*')) role.remove_suffix(1);
-    return caller.user->covers(role);
-  });
-}
-
 Error unknown(std::string_view id) {
   return make_error(Code::notfound,
                     "no incident '" + std::string(id) + "'; INCIDENT LIST shows those that are open");
-}
-
-std::string joined(const std::vector<std::string>& words) {
-  std::string text;
-  for (const std::string& word : words) (text += text.empty() ? "" : ",") += word;
-  return text;
 }
 
 core::Fields fields_of(const Incident& incident) {
@@ -49,8 +32,8 @@ core::Fields fields_of(const Incident& incident) {
   fields.number("seen_at", incident.seen_ms);
   fields.text("by", incident.by);
   if (!incident.detail.empty()) fields.text("detail", incident.detail);
-  if (!incident.roles.empty()) fields.text("roles", joined(incident.roles));
-  if (!incident.daemons.empty()) fields.text("daemons", joined(incident.daemons));
+  if (!incident.roles.empty()) fields.text("roles", joined(incident.roles, ","));
+  if (!incident.daemons.empty()) fields.text("daemons", joined(incident.daemons, ","));
   if (!incident.owner.empty()) fields.text("owner", incident.owner);
   if (incident.acknowledged_ms != 0) {
     fields.number("acknowledged_at", incident.acknowledged_ms);
@@ -135,7 +118,7 @@ void Incidents::open_by_hand(const op::IncidentOpen& wanted, const core::Caller&
   sighting.roles.assign(wanted.roles.begin(), wanted.roles.end());
   sighting.daemons.assign(wanted.daemons.begin(), wanted.daemons.end());
   const Incident* known = find(sighting.fingerprint);
-  if (known != nullptr && !sees(caller, *known)) {
+  if (known != nullptr && !sees(caller, known->roles)) {
     return writer.error(make_error(Code::denied,
                                    "the open incident of that fingerprint is not about your roles; "
                                    "give yours another fingerprint, or leave it out"));
@@ -169,9 +152,9 @@ Incident* Incidents::changeable(std::string_view id, const core::Caller& caller,
                                 core::ReplyWriter& writer) {
   const auto number = incident_number(id);
   const auto found = number ? open_.find(*number) : open_.end();
-  if (found != open_.end() && sees(caller, found->second)) return &found->second;
+  if (found != open_.end() && sees(caller, found->second.roles)) return &found->second;
   const auto closed = number ? read(*number, desk) : std::nullopt;
-  if (closed && !closed->is_open() && sees(caller, *closed)) {
+  if (closed && !closed->is_open() && sees(caller, closed->roles)) {
     writer.error(make_error(Code::state, "incident " + closed->id() + " is closed, by " + closed->closed_by +
                                              "; INCIDENT OPEN reports it anew"));
   } else {
@@ -184,7 +167,7 @@ void Incidents::get(std::string_view id, const core::Caller& caller, const core:
                     core::ReplyWriter& writer) {
   const auto number = incident_number(id);
   const auto incident = number ? read(*number, desk) : std::nullopt;
-  if (!incident || !sees(caller, *incident)) return writer.nil();
+  if (!incident || !sees(caller, incident->roles)) return writer.nil();
   write_whole(*incident, writer);
 }
 
@@ -196,7 +179,7 @@ void Incidents::list(const op::IncidentList& list, const core::Caller& caller, c
   const auto wanted = [&](const Incident& incident) {
     if (list.tier && incident.tier != *list.tier) return false;
     if (!list.role.empty() && !incident.affects_role(list.role)) return false;
-    return sees(caller, incident);
+    return sees(caller, incident.roles);
   };
   const auto full = [&] { return found.size() >= list.count; };
   if (!list.closed) {

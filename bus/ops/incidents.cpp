@@ -6,6 +6,7 @@
 
 #include "bus/base/limits.h"
 #include "bus/base/parse.h"
+#include "bus/base/text.h"
 #include "bus/core/keys.h"
 #include "bus/ops/entry_fields.h"
 #include "bus/ops/ops_config.h"
@@ -26,12 +27,6 @@ std::string row_of(std::string_view prefix, uint64_t number) {
 uint64_t number_in(std::string_view key, std::string_view prefix) {
   if (key.size() != prefix.size() + 8) throw std::runtime_error("an incident's key");
   return core::keys::read_be(key, prefix.size(), 8);
-}
-
-std::string joined(const std::vector<std::string>& words) {
-  std::string text;
-  for (const std::string& word : words) (text += text.empty() ? "" : ",") += word;
-  return text;
 }
 
 // True: something was new.
@@ -137,8 +132,8 @@ void Incidents::tell(const Incident& incident, std::string_view what, core::Head
                           {"class", std::string(core::class_name(incident.error_class))},
                           {"fingerprint", incident.fingerprint},
                           {"title", incident.title}};
-  if (!incident.roles.empty()) fields.emplace_back("roles", joined(incident.roles));
-  if (!incident.daemons.empty()) fields.emplace_back("daemons", joined(incident.daemons));
+  if (!incident.roles.empty()) fields.emplace_back("roles", joined(incident.roles, ","));
+  if (!incident.daemons.empty()) fields.emplace_back("daemons", joined(incident.daemons, ","));
   std::move(about.begin(), about.end(), std::back_inserter(fields));
   desk.chronicle("incident." + std::string(what), std::move(fields));
   publish(incident, what, desk);

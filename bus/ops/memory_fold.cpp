@@ -4,8 +4,6 @@
 #include <utility>
 
 #include "bus/core/archive.h"
-#include "bus/ops/entry_fields.h"
-#include "bus/ops/failures.h"
 
 namespace pawl::ops {
 namespace {
@@ -22,20 +20,8 @@ bool may_teach(std::string_view kind) {
 
 }  // namespace
 
-bool MemoryFold::told_before(const core::EventRecord& event) {
-  if (event.kind != "message.lapse" && event.kind != "message.crash" && event.kind != "message.dead") {
-    return false;
-  }
-  std::string which(field_of(event, "id"));
-  which += '/';
-  which += field_of(event, "delivery");
-  if (event.kind == "message.dead") return which == unheard_;
-  unheard_ = std::move(which);
-  return false;
-}
-
 bool MemoryFold::apply(const core::EventRecord& event, const Classifier& classifier) {
-  if (!may_teach(event.kind) || told_before(event)) return false;
+  if (!may_teach(event.kind) || lapse_.told(event)) return false;
   graph_.apply(event);
   seen_.see(event);
   const auto failure = failure_in(event);
@@ -52,7 +38,7 @@ std::string MemoryFold::encode() const {
   writer.bytes(ops::encode(graph_));
   writer.bytes(ops::encode(unknown_));
   writer.bytes(ops::encode(seen_));
-  writer.bytes(unheard_);
+  writer.bytes(lapse_.which);
   return out;
 }
 
@@ -62,12 +48,12 @@ bool MemoryFold::decode(std::string_view bytes) {
   auto graph = decode_incident_graph(reader.bytes());
   auto unknown = decode_unknown_groups(reader.bytes());
   auto seen = decode_insights(reader.bytes());
-  std::string unheard(reader.bytes());
+  std::string lapse(reader.bytes());
   if (!reader.whole() || !graph || !unknown || !seen) return false;
   graph_ = std::move(*graph);
   unknown_ = std::move(*unknown);
   seen_ = std::move(*seen);
-  unheard_ = std::move(unheard);
+  lapse_.which = std::move(lapse);
   return true;
 }
 

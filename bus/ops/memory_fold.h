@@ -9,6 +9,7 @@
 
 #include "bus/ops/classifier.h"
 #include "bus/ops/distiller.h"
+#include "bus/ops/failures.h"
 #include "bus/ops/incident_graph.h"
 #include "bus/ops/unknown_groups.h"
 
@@ -35,13 +36,10 @@ class MemoryFold {
   bool decode(std::string_view bytes);
 
  private:
-  // A lapse that was the last attempt has two entries, one behind the other: it is one failure.
-  bool told_before(const core::EventRecord& event);
-
   IncidentGraph graph_;
   UnknownGroups unknown_;
   Insights seen_;
-  std::string unheard_;  // message and delivery of the newest lapse or crash
+  NewestLapse lapse_;
 };
 
 }  // namespace pawl::ops

@@ -7,6 +7,7 @@
 
 #include "bus/base/limits.h"
 #include "bus/core/fields.h"
+#include "bus/ops/caller.h"
 #include "bus/ops/civil.h"
 #include "bus/ops/entry_fields.h"
 #include "bus/ops/memory.h"
@@ -17,12 +18,6 @@ namespace {
 namespace op = core::op;
 
 constexpr size_t days_shown = 31;
-
-// A user who has to do with some roles only sees what is about one of them.
-bool sees_all(const core::Caller& caller) { return caller.user == nullptr || caller.user->roles.empty(); }
-bool sees(const core::Caller& caller, std::string_view role) {
-  return sees_all(caller) || caller.user->covers(role);
-}
 
 // "2026-03-01" of a day since 1970-01-01.
 std::string date_text(int64_t day) {
@@ -210,8 +205,8 @@ bool Memory::command(const core::Operation& operation, const core::Caller& calle
   return false;
 }
 
-// What is learned knows all failures whose entries were there; what is distilled, all whose rows are gone. Of
-// each number the larger one counts everything that either knows, and nothing twice.
+// What is learned knows all failures whose entries were there; what is distilled, all whose rows are gone.
+// The same failure may be in both: the larger one of two numbers is the most that is certain.
 void Memory::write_insights(size_t count, const core::Caller& caller, core::ReplyWriter& writer) const {
   const auto& seen = fold_.seen().by_fingerprint();
   const auto& gone = distilled_.by_fingerprint();

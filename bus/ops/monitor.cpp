@@ -7,6 +7,7 @@
 #include "bus/base/limits.h"
 #include "bus/core/fields.h"
 #include "bus/core/keys.h"
+#include "bus/ops/caller.h"
 #include "bus/ops/entry_fields.h"
 #include "bus/ops/ops_config.h"
 
@@ -33,10 +34,6 @@ Row whole(std::string_view bytes, const char* what) {
   return std::move(*row);
 }
 
-std::string name_of_caller(const core::Caller& caller) {
-  return caller.name.empty() ? "client " + std::to_string(caller.client) : std::string(caller.name);
-}
-
 // Counters of a process begin at zero with it.
 uint64_t grown(uint64_t now, uint64_t before) { return now >= before ? now - before : now; }
 
@@ -53,7 +50,7 @@ void Monitor::open(core::OfficeDesk& desk) {
   dirty_errors_.clear();
   dirty_misses_.clear();
   marks_.clear();
-  unheard_ = {};
+  lapse_ = {};
   next_check_ms_ = 0;
   has_quotas_ = false;
   wakeup_ = {};
@@ -100,7 +97,7 @@ void Monitor::sealing(core::OfficeDesk& desk) {
 
 void Monitor::noted(const core::EventRecord& event, core::OfficeDesk& desk) {
   const std::string_view kind = event.kind;
-  if (kind.starts_with("message.")) return note_failure(event, desk);
+  if (kind.starts_with("message.")) return note_failure(event);
   if (kind == "cron.missed") return note_missed(event);
   if (kind == "kill.set" || kind == "kill.clear") {
     if (!active(desk)) return;
@@ -125,30 +122,16 @@ void Monitor::noted(const core::EventRecord& event, core::OfficeDesk& desk) {
   }
 }
 
-// Each failed delivery once: one that was not heard of and died of it has two entries.
-void Monitor::note_failure(const core::EventRecord& event, core::OfficeDesk& /*desk*/) {
-  const std::string_view kind = event.kind;
-  auto error_class = core::ErrorClass::unknown;
-  const std::pair<std::string, std::string> which(field_of(event, "id"), field_of(event, "delivery"));
-  if (kind == "message.crash" || kind == "message.lapse") {
-    error_class = kind == "message.crash" ? core::ErrorClass::crash : core::ErrorClass::lease_expired;
-    unheard_ = which;
-  } else if (kind == "message.retry" || kind == "message.dead") {
-    const auto named = core::class_from(field_of(event, "class"));
-    if (!named || *named == core::ErrorClass::cancelled) return;
-    if (kind == "message.dead" && std::exchange(unheard_, {}) == which) return;
-    error_class = *named;
-  } else {
-    return;
-  }
-  const std::string_view role = field_of(event, "role");
-  auto known = errors_.find(role);
-  if (known == errors_.end()) known = errors_.emplace(std::string(role), RoleErrors{}).first;
-  RoleErrors::Class& one = known->second.classes[static_cast<uint8_t>(error_class)];
+void Monitor::note_failure(const core::EventRecord& event) {
+  const bool told = lapse_.told(event);
+  const auto failed = delivery_in(event);
+  if (told || !failed || failed->error_class == core::ErrorClass::cancelled) return;
+  auto known = errors_.find(failed->role);
+  if (known == errors_.end()) known = errors_.emplace(failed->role, RoleErrors{}).first;
+  RoleErrors::Class& one = known->second.classes[static_cast<uint8_t>(failed->error_class)];
   ++one.count;
-  one.id = which.first;
-  const std::string_view text = field_of(event, "text");
-  one.text = std::string(text.substr(0, std::min(text.find('\n'), MonitorHabits::text_bytes_max)));
+  one.id = field_of(event, "id");
+  one.text = failed->text;
   dirty_errors_.insert(known->first);
 }
 
@@ -158,7 +141,7 @@ void Monitor::note_missed(const core::EventRecord& event) {
   if (known == misses_.end()) known = misses_.emplace(std::string(cron), CronMisses{}).first;
   known->second.slots += static_cast<uint64_t>(std::max<int64_t>(0, number_of(event, "slots").value_or(0)));
   known->second.last_ms = number_of(event, "last").value_or(0);
-  known->second.why = std::string(field_of(event, "why").substr(0, MonitorHabits::text_bytes_max));
+  known->second.why = first_line(field_of(event, "why"));
   dirty_misses_.insert(known->first);
 }
 
@@ -296,15 +279,6 @@ void Monitor::keep(const SweepReport& report, const MonitorMark& mark, core::Off
 
 namespace {
 
-// A user who has to do with some roles only hears what is about one of them.
-bool hears(const core::Caller& caller, const Finding& finding) {
-  if (caller.user == nullptr || caller.user->roles.empty()) return true;
-  return std::any_of(finding.roles.begin(), finding.roles.end(), [&](std::string_view role) {
-    if (role.ends_with('*')) role.remove_suffix(1);
-    return caller.user->covers(role);
-  });
-}
-
 void write(const Finding& finding, core::ReplyWriter& writer) {
   core::Fields fields;
   fields.text("kind", finding.kind);
@@ -353,7 +327,7 @@ void Monitor::sweep(const core::op::Sweep& wanted, const core::Caller& caller, c
   report.number = head_.next_sweep;
   report.at_ms = now.at_ms;
   report.since_ms = base.at_ms;
-  report.by = name_of_caller(caller);
+  report.by = name_of(caller);
   report.findings = findings_of(gather(base, now, desk), config_of(desk).monitor.limits);
   const bool judges = base.at_ms == 0 || now.at_ms - base.at_ms >= MonitorHabits::judge_ms;
   raise(report.findings, judges, desk);
@@ -376,8 +350,8 @@ void Monitor::sweep(const core::op::Sweep& wanted, const core::Caller& caller, c
   learn(now, desk);
   keep(report, now, desk);
   plan(desk);
-  std::erase_if(report.findings, [&](const Finding& one) { return !hears(caller, one); });
-  if (caller.user != nullptr && !caller.user->roles.empty()) report.result = result_of(report.findings);
+  std::erase_if(report.findings, [&](const Finding& one) { return !sees(caller, one.roles); });
+  if (!sees_all(caller)) report.result = result_of(report.findings);
   write(report, writer);
 }
 

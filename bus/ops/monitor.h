@@ -26,6 +26,7 @@
 #include <utility>
 #include <vector>
 
+#include "bus/ops/failures.h"
 #include "bus/ops/incidents.h"
 #include "bus/ops/monitor_findings.h"
 #include "bus/ops/monitor_rows.h"
@@ -49,7 +50,7 @@ class Monitor final : public Part {
 
  private:
   // -- counting
-  void note_failure(const core::EventRecord& event, core::OfficeDesk& desk);
+  void note_failure(const core::EventRecord& event);
   void note_missed(const core::EventRecord& event);
   MonitorMark mark_now(core::OfficeDesk& desk) const;
 
@@ -97,10 +98,10 @@ class Monitor final : public Part {
   MonitorMark newest_;                              // of the newest sweep
   MonitorMark learned_;                             // of the newest that was learned from
   bool has_learned_ = false;
-  int64_t opened_ms_ = 0;                        // wall; guards' counters begin here
-  std::pair<std::string, std::string> unheard_;  // id and delivery of the crash or lapse just noted
-  int64_t next_check_ms_ = 0;                    // bus
-  bool has_quotas_ = false;                      // as of the newest check
+  int64_t opened_ms_ = 0;  // wall; guards' counters begin here
+  NewestLapse lapse_;
+  int64_t next_check_ms_ = 0;  // bus
+  bool has_quotas_ = false;    // as of the newest check
   core::Wakeup wakeup_;
 };
 

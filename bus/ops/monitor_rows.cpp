@@ -6,45 +6,6 @@
 #include "bus/ops/coding.h"
 
 namespace pawl::ops {
-namespace {
-
-// A vector or a map whose items are structures.
-template <typename Archive, typename Item, typename Each>
-void code_items(Archive& ar, std::vector<Item>& items, const Each& each) {
-  auto size = static_cast<uint32_t>(items.size());
-  ar(size);
-  if constexpr (Archive::reading) {
-    if (size > ar.left()) return ar.damage();
-    items.assign(size, {});
-  }
-  for (Item& item : items) each(item);
-}
-
-template <typename Archive, typename Map, typename Each>
-void code_entries(Archive& ar, Map& map, const Each& each) {
-  auto size = static_cast<uint32_t>(map.size());
-  ar(size);
-  if constexpr (Archive::reading) {
-    if (size > ar.left()) return ar.damage();
-    map.clear();
-    for (uint32_t i = 0; i < size && !ar.damaged(); ++i) {
-      typename Map::key_type key{};
-      typename Map::mapped_type value{};
-      ar(key);
-      each(value);
-      map.insert_or_assign(std::move(key), std::move(value));
-    }
-    if (map.size() != size) ar.damage();
-  } else {
-    for (auto& [key, value] : map) {
-      ar(key);
-      each(value);
-    }
-  }
-}
-
-}  // namespace
-
 template <typename Archive>
 void MonitorHead::code(Archive& ar, uint8_t /*version*/) {
   ar(next_sweep, last_ms, last_bus_ms, armed_bus_ms, thawed_bus_ms);
@@ -53,7 +14,7 @@ void MonitorHead::code(Archive& ar, uint8_t /*version*/) {
 
 template <typename Archive>
 void RoleErrors::code(Archive& ar, uint8_t /*version*/) {
-  code_entries(ar, classes, [&](Class& one) { ar(one.count, one.id, one.text); });
+  code_map(ar, classes, [&](Class& one) { ar(one.count, one.id, one.text); });
 }
 
 template <typename Archive>
@@ -64,7 +25,7 @@ void CronMisses::code(Archive& ar, uint8_t /*version*/) {
 template <typename Archive>
 void MonitorMark::code(Archive& ar, uint8_t /*version*/) {
   ar(at_ms);
-  code_entries(ar, roles, [&](Role& role) {
+  code_map(ar, roles, [&](Role& role) {
     ar(role.number, role.ended, role.claimed, role.died, role.tokens, role.cost);
     code_map(ar, role.errors);
   });

@@ -27,7 +27,7 @@ Notify::Notify(Incidents& incidents) : incidents_(incidents) {
 void Notify::open(core::OfficeDesk& desk) {
   gate_ = {};
   wall_ms_ = 0;
-  changed_ = false;
+  changed_ = raised_ = false;
   std::string bytes;
   if (desk.get(gate_row, bytes)) {
     auto gate = decode_notify_gate(bytes);
@@ -40,6 +40,10 @@ void Notify::open(core::OfficeDesk& desk) {
 void Notify::configured(core::OfficeDesk& desk) {
   channels_ = config_of(desk).notify;
   changed_ = gate_.forget_gone(channels_) || changed_;
+  new_channels_.clear();
+  for (const NotifyChannel& channel : channels_) {
+    if (!gate_.knows(channel.name)) new_channels_.push_back(channel);
+  }
   wall_ms(desk);
   look_ahead();
 }
@@ -52,21 +56,31 @@ int64_t Notify::wall_ms(const core::OfficeDesk& desk) {
 void Notify::look_ahead() { due_ms_ = gate_.next_due(channels_, wall_ms_); }
 
 void Notify::raised(const Incident& incident, core::OfficeDesk& desk) {
-  if (channels_.empty()) return;
-  Raise raise;
-  raise.incident = incident.number;
-  raise.fingerprint = incident_fingerprint(incident.fingerprint).value_or(incident.number);
-  raise.tier = incident.tier;
-  raise.phase = phase_of(incident);
-  raise.roles = incident.roles;
-  raise.title = incident.title;
-  const auto notices = gate_.raise(channels_, raise, wall_ms(desk));
+  if (!channels_.empty()) raise(incident, channels_, desk);
+}
+
+void Notify::raise(const Incident& incident, const std::vector<NotifyChannel>& channels,
+                   core::OfficeDesk& desk) {
+  Raise said;
+  said.incident = incident.number;
+  said.fingerprint = incident_fingerprint(incident.fingerprint).value_or(incident.number);
+  said.tier = incident.tier;
+  said.phase = phase_of(incident);
+  said.roles = incident.roles;
+  said.title = incident.title;
+  const auto notices = gate_.raise(channels, said, wall_ms(desk));
   changed_ = changed_ || !notices.empty();
   chronicle(notices, desk);
-  look_ahead();
+  raised_ = true;
 }
 
 void Notify::tick(core::OfficeDesk& desk) {
+  if (!new_channels_.empty()) {
+    const auto channels = std::exchange(new_channels_, {});
+    for (const auto& [number, incident] : incidents_.all_open()) {
+      if (incident.tier == Tier::ultra) raise(incident, channels, desk);
+    }
+  }
   if (!due_ms_ || desk.clocks().wall_ms < *due_ms_) return;
   const auto notices = gate_.tick(channels_, wall_ms(desk));
   changed_ = true;
@@ -81,6 +95,7 @@ core::Wakeup Notify::next_wakeup() const {
 }
 
 void Notify::sealing(core::OfficeDesk& desk) {
+  if (std::exchange(raised_, false)) look_ahead();
   if (std::exchange(changed_, false)) desk.put(gate_row, encode(gate_));
 }
 

@@ -35,6 +35,7 @@ class Notify final : public Part {
 
  private:
   void raised(const Incident& incident, core::OfficeDesk& desk);
+  void raise(const Incident& incident, const std::vector<NotifyChannel>& channels, core::OfficeDesk& desk);
   void chronicle(const std::vector<Notice>& notices, core::OfficeDesk& desk) const;
   // Never goes backwards, which the gate asks for.
   int64_t wall_ms(const core::OfficeDesk& desk);
@@ -42,10 +43,12 @@ class Notify final : public Part {
 
   const Incidents& incidents_;
   std::vector<NotifyChannel> channels_;
+  std::vector<NotifyChannel> new_channels_;  // that have not been told of the ultras that are open
   NotifyGate gate_;
   std::optional<int64_t> due_ms_;  // wall
   int64_t wall_ms_ = 0;
   bool changed_ = false;  // and not in the row yet
+  bool raised_ = false;   // due_ms_ is as of before
 };
 
 }  // namespace pawl::ops

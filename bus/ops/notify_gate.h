@@ -113,6 +113,8 @@ class NotifyGate {
   std::vector<Notice> tick(const std::vector<NotifyChannel>& channels, int64_t wall_ms);
   // When tick() may have something next; nothing: not before something is raised.
   std::optional<int64_t> next_due(const std::vector<NotifyChannel>& channels, int64_t wall_ms) const;
+  // Whether something has been raised since the channel is there.
+  bool knows(const std::string& channel) const { return lanes_.contains(channel); }
   const std::map<std::string, NotifyCounts>& counts() const { return counts_; }  // by channel
 
   template <typename Archive>

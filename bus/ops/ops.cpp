@@ -55,9 +55,8 @@ core::Wakeup Ops::next_wakeup() const {
 
 void Ops::noted(const core::EventRecord& event, core::OfficeDesk& desk) {
   if (event.kind == "ops.failed") {
-    // It opens an incident, and must not make another entry of its kind.
+    // One that fails with this as well must not make another entry of its kind.
     for (const auto& part : parts_) {
-      if (part->name() != "incidents") continue;
       try {
         part->noted(event, desk);
       } catch (const std::exception&) {  // then the chronicle alone says it

@@ -62,7 +62,10 @@ void PolicyPart::configured(core::OfficeDesk& desk) {
   read_config(desk);
   if (mode_ == core::GuardMode::enforce) {
     // What was only observed is still to be done.
-    for (auto& [number, course] : courses_) course.resting = course.resting && acted;
+    for (auto& [number, course] : courses_) {
+      if (acted || !std::exchange(course.resting, false)) continue;
+      desk.put(row_of(number), encode(course));
+    }
     for (const auto& [number, incident] : incidents_.all_open()) pending_.insert(number);
     return;
   }

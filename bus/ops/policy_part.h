@@ -9,8 +9,8 @@
 //             `escalate` after nothing but `notify` is left to `escalate_after`: a concern is for today
 //   learns    it helped when the cause went in its time, it did not when that ran out. An incident that
 //             people close while an action runs teaches nothing
-//   takes back  restrictions, with the incident, or once the cause of an ultra has been gone for `settle`
-//   freezes   while one stands, nothing is done; then what runs has its time anew
+//   takes back  restrictions and pauses, with the incident, or once the cause of an ultra has been gone for
+//   `settle` freezes   while one stands, nothing is done; then what runs has its time anew
 //
 // In the chronicle: policy.decision (with everything it was made from), policy.refused, policy.restart (which
 // launchers follow), policy.outcome. Mode `observe`: decisions alone.

@@ -1,7 +1,7 @@
 // Decisions as bytes and as lines for people.
 #include <algorithm>
 
-#include "bus/base/parse.h"
+#include "bus/base/text.h"
 #include "bus/core/fingerprint.h"
 #include "bus/ops/coding.h"
 #include "bus/ops/policy.h"
@@ -74,37 +74,17 @@ uint64_t hash_of(const PolicyTable& table) {
     code_words(ar, rule.actions, action_count);
   }
   for (Cap cap : table.caps) ar(cap.max, cap.per_ms);
-  uint64_t hash = 0xcbf29ce484222325;  // FNV-1a
-  for (const char c : bytes) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3;
-  return hash;
+  return core::exact_fingerprint(bytes);
 }
 
 std::string encode(const Decision& decision) { return encode_value(decision); }
 std::optional<Decision> decode_decision(std::string_view bytes) { return decode_value<Decision>(bytes); }
 
-std::string decision_text(const Decision& decision) {
-  constexpr std::string_view digits = "0123456789abcdef";
-  std::string text;
-  for (const char c : encode(decision)) {
-    text += digits[static_cast<uint8_t>(c) >> 4];
-    text += digits[static_cast<uint8_t>(c) & 15];
-  }
-  return text;
-}
+std::string decision_text(const Decision& decision) { return hex_text(encode(decision)); }
 
 std::optional<Decision> decision_from_text(std::string_view text) {
-  const auto digit = [](char c) {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-  };
-  if (text.size() % 2 != 0) return std::nullopt;
-  std::string bytes;
-  for (size_t i = 0; i < text.size(); i += 2) {
-    const int high = digit(text[i]);
-    const int low = digit(text[i + 1]);
-    if (high < 0 || low < 0) return std::nullopt;
-    bytes += static_cast<char>(high * 16 + low);
-  }
-  return decode_decision(bytes);
+  const auto bytes = bytes_from_hex(text);
+  return bytes ? decode_decision(*bytes) : std::nullopt;
 }
 
 namespace {

@@ -234,13 +234,14 @@ class Stage:
         return self.row(name, seen)
 
     def row(self, name, seen):
-        row = {"name": name, "ratio": {}, "spread": {}, "cpu_us": {}, "base_us": {}, "per_second": {}}
+        row = {"name": name, "ratio": {}, "spread": {}, "cpu_us": {}, "base_us": {}, "background_us": {}, "per_second": {}}
         for verb, lines in seen["other"].items():
             ratios = [one["cpu_us"] / two["cpu_us"] for one, two in zip(lines, seen["base"][verb])]
             row["ratio"][verb] = statistics.median(ratios)
             row["spread"][verb] = [min(ratios), max(ratios)]
             row["cpu_us"][verb] = statistics.median(line["cpu_us"] for line in lines)
             row["base_us"][verb] = statistics.median(line["cpu_us"] for line in seen["base"][verb])
+            row["background_us"][verb] = [statistics.median(line["background_us"] for line in one) for one in (lines, seen["base"][verb])]
             row["per_second"][verb] = statistics.median(line["per_second"] for line in lines)
         self.rows.append(row)
         cells = "; ".join(f"{verb} {row['cpu_us'][verb]:.1f} µs = {row['ratio'][verb]:.2f}×, {row['per_second'][verb]:,.0f}/s"
