@@ -116,8 +116,9 @@ int64_t DaemonHealth::missed(int64_t now_ms) const {
 }
 
 bool DaemonHealth::drifts() const {
-  return jitter_.size() > 0 && recent_.size() == 3 &&
-         jitter_ms() > HealthLimits::jitter_factor * std::max<int64_t>(1, jitter_baseline_ms());
+  return jitter_.size() >= HealthLimits::beats_to_learn && recent_.size() == 3 &&
+         jitter_ms() >
+             std::max(HealthLimits::jitter_factor * jitter_baseline_ms(), HealthLimits::drift_floor_ms);
 }
 
 Colour DaemonHealth::colour_of_errors(int64_t now_ms) const {

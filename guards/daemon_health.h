@@ -27,6 +27,7 @@ struct HealthLimits {
   static constexpr int64_t intervals_missed = 3;  // red: silent for longer than so many
   static constexpr int64_t jitter_floor_ms = 50;  // no jitter under it makes yellow
   static constexpr int64_t jitter_factor = 2;     // yellow: over so many times its baseline
+  static constexpr int64_t drift_floor_ms = 10;   // no jitter up to it is worth an entry
   static constexpr int64_t errors_yellow_factor = 3;
   static constexpr int64_t errors_red_factor = 10;
   static constexpr int64_t errors_yellow_floor = 3;  // a minute, where the baseline is less than one

@@ -51,6 +51,19 @@ TEST_CASE("daemon health: what is unusual does not become usual") {
   CHECK(rig.daemon.jitter_baseline_ms() == 8);
 }
 
+TEST_CASE("daemon health: a few milliseconds are no drift, whatever is usual") {
+  Rig rig;
+  rig.beats(2, 0);
+  rig.beats(2, 40);  // too early to compare
+  CHECK_FALSE(rig.daemon.drifts());
+  Rig steady;
+  steady.beats(16, 1);
+  steady.beats(3, 10);
+  CHECK_FALSE(steady.daemon.drifts());
+  steady.beats(3, 11);
+  CHECK(steady.daemon.drifts());
+}
+
 TEST_CASE("daemon health: the seed's numbers: 8 ms usual, 45 a drift, 120 yellow, silence red") {
   Rig rig;
   rig.beats(16, 8);
