@@ -360,6 +360,7 @@ void CircuitBreaker::settle_probe(Named named, const core::Ending& ending, core:
 // ---- ROLE --------------------------------------------------------------------
 
 void CircuitBreaker::report(core::FactsSink& sink, const core::Desk& desk) const {
+  if (!sink.wants(core::FactsSink::circuits)) return;
   const core::Clocks now = desk.clocks();
   for (const Kind kind : {of_role, of_dependency}) {
     for (const auto& [name, circuit] : circuits_[kind]) {

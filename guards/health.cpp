@@ -272,10 +272,18 @@ void Health::describe(const core::RoleFacts& role, const core::Desk& /*desk*/, c
 }
 
 void Health::report(core::FactsSink& sink, const core::Desk& /*desk*/) const {
-  for (const auto& [name, daemon] : daemons_) {
+  if (!sink.wants(core::FactsSink::daemons)) return;
+  const auto tell = [&](const std::string& name, const DaemonHealth& daemon) {
     sink.daemon({name, daemon.boot, colour_of(daemon), daemon.reason, daemon.stopping, daemon.since_wall_ms,
                  daemon.last_wall_ms, &daemon.roles, &daemon.needs});
+  };
+  if (const auto* named = sink.named_daemons()) {
+    for (const std::string& name : *named) {
+      if (const auto found = daemons_.find(name); found != daemons_.end()) tell(name, found->second);
+    }
+    return;
   }
+  for (const auto& [name, daemon] : daemons_) tell(name, daemon);
 }
 
 // ---- Time -----------------------------------------------------------------------

@@ -206,6 +206,7 @@ void QuotaBreaker::get(const core::op::QuotaGet& get, const core::Desk& desk,
 }
 
 void QuotaBreaker::report(core::FactsSink& sink, const core::Desk& desk) const {
+  if (!sink.wants(core::FactsSink::quotas)) return;
   const int64_t wall_ms = desk.clocks().wall_ms;
   const auto tell = [&](std::string_view name, const Account& account) {
     for (const Cap& cap : account.caps) {

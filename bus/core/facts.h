@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -53,10 +54,14 @@ struct GuardFacts {
   uint64_t failed = 0;
 };
 
-// Override what is of interest.
+// Override what is of interest, and say so: in a large fleet telling what nobody asked for costs more than
+// everything else.
 class FactsSink {
  public:
-  FactsSink() = default;
+  enum Wants : uint8_t { quotas = 1, circuits = 2, daemons = 4, everything = 7 };  // guards always
+  // `named`: of these daemons alone; it outlives the sink. Null: of all.
+  explicit FactsSink(uint8_t wants = everything, const std::vector<std::string>* named = nullptr)
+      : wants_(wants), named_(named) {}
   FactsSink(const FactsSink&) = delete;
   FactsSink& operator=(const FactsSink&) = delete;
   virtual ~FactsSink() = default;
@@ -65,6 +70,13 @@ class FactsSink {
   virtual void circuit(const CircuitFacts& /*circuit*/) {}
   virtual void daemon(const DaemonFacts& /*daemon*/) {}
   virtual void guard(const GuardFacts& /*guard*/) {}
+
+  bool wants(Wants what) const { return (wants_ & what) != 0; }
+  const std::vector<std::string>* named_daemons() const { return named_; }
+
+ private:
+  const uint8_t wants_;
+  const std::vector<std::string>* const named_;
 };
 
 }  // namespace pawl::core

@@ -304,7 +304,7 @@ namespace {
 // What a guard that does not enforce has found holds nothing up.
 class ModeOf final : public core::FactsSink {
  public:
-  explicit ModeOf(std::string_view guard) : guard_(guard) {}
+  explicit ModeOf(std::string_view guard) : FactsSink(0), guard_(guard) {}
   void guard(const core::GuardFacts& guard) override {
     if (guard.name == guard_) enforces = guard.mode == core::GuardMode::enforce;
   }

@@ -163,6 +163,7 @@ MonitorMark Monitor::mark_now(core::OfficeDesk& desk) const {
   });
   for (const auto& [cron, misses] : misses_) mark.missed[cron] = misses.slots;
   struct Sink final : core::FactsSink {
+    Sink() : FactsSink(0) {}
     MonitorMark* mark = nullptr;
     void guard(const core::GuardFacts& guard) override {
       if (guard.would_refuse != 0) mark->would_refuse[std::string(guard.name)] = guard.would_refuse;

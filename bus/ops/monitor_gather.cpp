@@ -32,7 +32,8 @@ Colour colour_from(std::string_view word) {
 // All that the guards tell, each of itself before what it knows.
 class Collector final : public core::FactsSink {
  public:
-  Collector(core::Clocks now, bool all, MonitorFacts& facts) : now_(now), all_(all), facts_(facts) {}
+  Collector(core::Clocks now, bool all, MonitorFacts& facts)
+      : FactsSink(all ? everything : quotas), now_(now), all_(all), facts_(facts) {}
 
   void quota(const core::QuotaFacts& quota) override {
     if (mode_ == core::GuardMode::off) return;
@@ -48,12 +49,11 @@ class Collector final : public core::FactsSink {
   }
   void circuit(const core::CircuitFacts& circuit) override {
     // What only observes, or not even that, holds nobody.
-    if (!all_ || circuit.state == "closed" || mode_ != core::GuardMode::enforce) return;
+    if (circuit.state == "closed" || mode_ != core::GuardMode::enforce) return;
     facts_.circuits.push_back({std::string(circuit.name), std::string(circuit.state),
                                std::string(circuit.reason), circuit.retry_at_ms});
   }
   void daemon(const core::DaemonFacts& daemon) override {
-    if (!all_) return;
     DaemonLook look;
     look.name = std::string(daemon.name);
     look.colour = colour_from(daemon.colour);

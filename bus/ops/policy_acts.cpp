@@ -20,7 +20,8 @@ void worsen(Value& value, Value other) {
 // Picks out of what the guards tell what a situation is about.
 class Facts final : public core::FactsSink {
  public:
-  Facts(const Incident& incident, Situation& situation) : incident_(incident), situation_(situation) {}
+  Facts(const Incident& incident, Situation& situation)
+      : FactsSink(circuits | daemons, daemons_of(incident)), incident_(incident), situation_(situation) {}
 
   void daemon(const core::DaemonFacts& daemon) override {
     const Colour colour = word_from<Colour>(daemon.colour, colour_names).value_or(Colour::green);
@@ -49,6 +50,11 @@ class Facts final : public core::FactsSink {
   }
 
  private:
+  // Where only a role is named, who serves it has to be looked for.
+  static const std::vector<std::string>* daemons_of(const Incident& incident) {
+    return incident.daemons.empty() && !incident.roles.empty() ? nullptr : &incident.daemons;
+  }
+
   const Incident& incident_;
   Situation& situation_;
   bool enforces_ = true;

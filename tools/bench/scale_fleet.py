@@ -36,7 +36,28 @@ def beats(stage):
                 f"{max(line['core_percent'] for line in lines):.1f}; {statistics.median(line['cpu_us'] for line in lines):.1f} µs a beat; as many PINGs {ping:.1f} %)",
                 f"≤ {CORE_MAX_PERCENT} %", core <= CORE_MAX_PERCENT)
     stage.judge(f"memory of one daemon of {count:,}", f"{each_kb:.2f} KB", f"≤ {DAEMON_MAX_KB} KB", each_kb <= DAEMON_MAX_KB)
+    fall_silent(stage, server, count, words)
     server.close()
+
+
+def fall_silent(stage, server, count, words):
+    """All of them turn red within a second, as behind a network that is cut, and come back."""
+    rate = count // INTERVAL_S
+    server.crowd("beat", words, connections=100, ops=count, rate=rate, seconds=INTERVAL_S)
+    longest_s, until = 0, time.monotonic() + 4 * INTERVAL_S + 3
+    while time.monotonic() < until:
+        began = time.monotonic()
+        server.call("PING")
+        longest_s = max(longest_s, time.monotonic() - began)
+        time.sleep(0.001)
+    red = as_map(server.call("DAEMON", "daemon-0"))["colour"]
+    if red != b"red":
+        raise Trouble(f"a daemon that has not beaten for {4 * INTERVAL_S} s is {red.decode()}")
+    incidents = len(server.call("INCIDENT", "LIST", "COUNT", 1000)[1])
+    line = server.crowd("beat", words, connections=100, ops=count, rate=rate, seconds=INTERVAL_S)[0]
+    stage.figures["silence"] = {"daemons": count, "longest_s": longest_s, "incidents": incidents, "back": line}
+    stage.note(f"{count:,} daemons fall silent together", f"longest pause for others {longest_s * 1000:.0f} ms; {incidents:,} incidents; "
+               f"coming back {line['cpu_us']:.1f} µs a beat")
 
 
 def handlers(stage):
