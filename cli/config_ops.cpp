@@ -1,6 +1,7 @@
 // [[classify]] and [[policy]]: what kind of failure it is, and what is done about it.
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include "bus/base/ids.h"
 #include "bus/base/limits.h"
@@ -301,7 +302,7 @@ void read_ops(ConfigReader& reader, const TomlNode& table, FileConfig& config) {
 }
 
 void read_limits(ConfigReader& reader, const Place& place, const TomlNode& node, FileConfig& config) {
-  constexpr std::array<std::string_view, 2> known = {"max", "per"};
+  constexpr std::array<std::string_view, 3> known = {"max", "per", "fleet"};
   if (!reader.expect(place, node, TomlKind::table, R"({ restart_daemon = { max = 3, per = "10m" } })"))
     return;
   const Place inside{place.of(node)};
@@ -317,17 +318,24 @@ void read_limits(ConfigReader& reader, const Place& place, const TomlNode& node,
     }
     if (!reader.expect(inside, item, TomlKind::table, "{ max = 3, per = \"10m\" }")) continue;
     const Place deep{inside.of(item)};
+    const ops::ActionFacts& facts = ops::facts_of(*action);
     ops::Cap cap;
+    std::optional<int64_t> fleet;
     for (const TomlNode& value : item.items) {
       if (value.key == "max") {
         if (const auto max = reader.integer(deep, value, {0, 1'000'000}))
           cap.max = static_cast<uint32_t>(*max);
       } else if (value.key == "per") {
         if (const auto ms = reader.duration(deep, value, {1000, limits::duration_ms_max})) cap.per_ms = *ms;
+      } else if (value.key == "fleet") {
+        fleet = reader.integer(deep, value, {0, 1'000'000});
       } else {
         reader.unknown_key(deep, value, known);
       }
     }
+    cap.fleet = fleet                  ? static_cast<uint32_t>(*fleet)
+                : facts.fleet_cap == 0 ? 0
+                                       : std::max(facts.fleet_cap, cap.max);
     if (cap.per_ms == 0) reader.fail(item.line, deep.name + " has no per; write { max = 3, per = \"10m\" }");
     config.rules.caps[static_cast<size_t>(*action)] = cap;
   }

@@ -12,17 +12,18 @@ constexpr int64_t minute_ms = 60 * second_ms;
 constexpr int64_t hour_ms = 60 * minute_ms;
 
 constexpr std::array<ActionFacts, action_count> facts = {{
-    {Target::role, true, 5 * minute_ms, 60, hour_ms, "it only waits"},
-    {Target::role, true, 5 * minute_ms, 20, hour_ms, "the messages are claimed again"},
-    {Target::daemon, true, 2 * minute_ms, 3, 10 * minute_ms, "it runs again"},
-    {Target::daemon, true, 5 * minute_ms, 2, hour_ms, "they run again"},
-    {Target::daemon_or_role, true, 10 * minute_ms, 6, hour_ms, "it tries by itself after its cooldown"},
-    {Target::role, true, 15 * minute_ms, 2, hour_ms, "it is resumed with the incident, or by pawl resume"},
-    {Target::role, true, 10 * minute_ms, 4, hour_ms, "it is raised again when the incident is closed"},
-    {Target::fleet, true, 10 * minute_ms, 4, hour_ms, "it ends when the incident is closed"},
-    {Target::fleet, true, 15 * minute_ms, 1, 6 * hour_ms, "it ends by itself, or pawl clear"},
-    {Target::incident, false, 0, 0, 0, "nothing was changed"},
-    {Target::incident, false, 0, 0, 0, "nothing was changed"},
+    {Target::role, true, 5 * minute_ms, 60, hour_ms, 0, "it only waits"},
+    {Target::role, true, 5 * minute_ms, 20, hour_ms, 60, "the messages are claimed again"},
+    {Target::daemon, true, 2 * minute_ms, 3, 10 * minute_ms, 10, "it runs again"},
+    {Target::daemon, true, 5 * minute_ms, 2, hour_ms, 4, "they run again"},
+    {Target::daemon_or_role, true, 10 * minute_ms, 6, hour_ms, 20, "it tries by itself after its cooldown"},
+    {Target::role, true, 15 * minute_ms, 2, hour_ms, 10,
+     "it is resumed with the incident, or by pawl resume"},
+    {Target::role, true, 10 * minute_ms, 4, hour_ms, 20, "it is raised again when the incident is closed"},
+    {Target::fleet, true, 10 * minute_ms, 4, hour_ms, 0, "it ends when the incident is closed"},
+    {Target::fleet, true, 15 * minute_ms, 1, 6 * hour_ms, 0, "it ends by itself, or pawl clear"},
+    {Target::incident, false, 0, 0, 0, 0, "nothing was changed"},
+    {Target::incident, false, 0, 0, 0, 0, "nothing was changed"},
 }};
 
 bool glob_holds(const std::string& glob, const std::string& name) {
@@ -64,13 +65,18 @@ std::string excluded_because(Action action, const PolicyTable& table, const Situ
     return "the breaker is " + std::string(name_of(s.breaker, breaker_names)) + " already";
   }
   const Cap& cap = table.caps[static_cast<size_t>(action)];
-  for (const UsedAction& used : s.used) {
-    if (used.action != action || cap.per_ms == 0 || used.count < cap.max) continue;
-    return "at its cap: " + std::to_string(used.count) + " of " + std::to_string(cap.max) + " in " +
-           format_duration(cap.per_ms) + " on " + subject + ", free in " +
-           span_of_time(used.frees_at_ms - s.now_ms);
-  }
-  return "";
+  if (cap.per_ms == 0) return "";
+  const auto at_cap = [&](const std::vector<UsedAction>& all, uint32_t most, const std::string& on) {
+    const auto used =
+        std::find_if(all.begin(), all.end(), [&](const UsedAction& one) { return one.action == action; });
+    if (used == all.end() || used->count < most) return std::string();
+    return "at its cap: " + std::to_string(used->count) + " of " + std::to_string(most) + " in " +
+           format_duration(cap.per_ms) + " on " + on + ", free in " +
+           span_of_time(used->frees_at_ms - s.now_ms);
+  };
+  std::string why = at_cap(s.used, cap.max, subject);
+  if (why.empty() && cap.fleet != 0) why = at_cap(s.used_by_all, cap.fleet, "the whole fleet");
+  return why;
 }
 
 // Success in so much time: what is proven of the later one against what is expected of the earlier one. A
@@ -128,7 +134,7 @@ PolicyTable::PolicyTable() : PolicyTable(std::vector<PolicyRule>{}) {}
 
 PolicyTable::PolicyTable(std::vector<PolicyRule> own) : rules(std::move(own)), caps{} {
   for (PolicyRule& rule : shipped_policy_rules()) rules.push_back(std::move(rule));
-  for (size_t i = 0; i < action_count; ++i) caps[i] = {facts[i].cap, facts[i].cap_per_ms};
+  for (size_t i = 0; i < action_count; ++i) caps[i] = {facts[i].cap, facts[i].cap_per_ms, facts[i].fleet_cap};
 }
 
 Decision decide(const PolicyTable& table, const Situation& situation) {

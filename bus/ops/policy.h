@@ -26,6 +26,7 @@ struct ActionFacts {
   int64_t given_ms;       // so long it has to show that it helped; then the next one is tried
   uint32_t cap;           // so many on one subject
   int64_t cap_per_ms;     // within so long; 0: no cap
+  uint32_t fleet_cap;     // so many on all subjects together within as long; 0: no such cap
   std::string_view back;  // what takes it back
 };
 const ActionFacts& facts_of(Action action);
@@ -33,6 +34,9 @@ const ActionFacts& facts_of(Action action);
 struct Cap {
   uint32_t max = 0;
   int64_t per_ms = 0;  // 0: no cap
+  // On all subjects together, within as long; 0: no such cap. What brings down many at once (a network that
+  // is cut) is not mended by doing the same to each of them.
+  uint32_t fleet = 0;
 };
 
 // Every condition that is there must hold.
@@ -97,6 +101,7 @@ struct Situation {
   std::vector<Action> tried;             // for this incident, in order, and it did not help
   std::vector<MeasuredAction> measures;  // for this fingerprint, in the order of Action
   std::vector<UsedAction> used;          // on the subjects of this situation, likewise
+  std::vector<UsedAction> used_by_all;   // on any subject, where there is a cap of the fleet
 };
 
 enum class Verdict : uint8_t { chosen, later, excluded };
@@ -114,7 +119,7 @@ struct Candidate {
 };
 
 struct Decision {
-  static constexpr uint8_t version_now = 1;
+  static constexpr uint8_t version_now = 2;  // 1: without used_by_all
   Situation situation;
   std::string rule;                   // empty: none matched
   std::vector<Candidate> candidates;  // in the order in which they are tried

@@ -9,6 +9,10 @@ namespace {
 
 uint8_t number_of(Action action) { return static_cast<uint8_t>(action); }
 
+void count(UsedAction& used, int64_t frees_at_ms) {
+  used.frees_at_ms = used.count++ == 0 ? frees_at_ms : std::min(used.frees_at_ms, frees_at_ms);
+}
+
 }  // namespace
 
 template <typename Archive>
@@ -23,6 +27,7 @@ void PolicyMemory::Learned::serialize(Archive& ar) {
 void PolicyMemory::complete(const PolicyTable& table, Situation& situation) const {
   situation.measures.clear();
   situation.used.clear();
+  situation.used_by_all.clear();
   const auto found = measured_.find(situation.fingerprint);
   if (found != measured_.end()) {
     for (const auto& [action, measure] : found->second.actions) {
@@ -32,13 +37,20 @@ void PolicyMemory::complete(const PolicyTable& table, Situation& situation) cons
   for (size_t i = 0; i < action_count; ++i) {
     const auto action = static_cast<Action>(i);
     const Cap& cap = table.caps[i];
-    const auto acts = acts_.find({number_of(action), subject_of(action, situation)});
-    if (acts == acts_.end() || cap.per_ms == 0) continue;
-    const std::vector<int64_t>& times = acts->second;
-    const auto first = std::find_if(times.begin(), times.end(),
-                                    [&](int64_t at) { return at > situation.now_ms - cap.per_ms; });
-    const auto count = static_cast<uint32_t>(times.end() - first);
-    if (count > 0) situation.used.push_back({action, count, *first + cap.per_ms});
+    if (cap.per_ms == 0) continue;
+    const std::string subject = subject_of(action, situation);
+    UsedAction of_subject{action};
+    UsedAction of_all{action};
+    for (auto acts = acts_.lower_bound({number_of(action), ""});
+         acts != acts_.end() && acts->first.first == number_of(action); ++acts) {
+      for (const int64_t at : acts->second) {
+        if (at <= situation.now_ms - cap.per_ms) continue;
+        count(of_all, at + cap.per_ms);
+        if (acts->first.second == subject) count(of_subject, at + cap.per_ms);
+      }
+    }
+    if (of_subject.count > 0) situation.used.push_back(of_subject);
+    if (cap.fleet != 0 && of_all.count > 0) situation.used_by_all.push_back(of_all);
   }
 }
 

@@ -42,7 +42,7 @@ void serialize(Archive& ar, Candidate& one) {
 }
 
 template <typename Archive>
-void Decision::code(Archive& ar, uint8_t) {
+void Decision::code(Archive& ar, uint8_t version) {
   ar(situation, rule, candidates);
   bool any = chosen.has_value();
   code_flag(ar, any);
@@ -50,6 +50,7 @@ void Decision::code(Archive& ar, uint8_t) {
   code_word(ar, action, action_count);
   if (any) chosen = action;
   ar(subject);
+  if (version >= 2) ar(situation.used_by_all);
 }
 
 template <typename Archive>
@@ -73,7 +74,7 @@ uint64_t hash_of(const PolicyTable& table) {
     code_flag(ar, rule.untold);
     code_words(ar, rule.actions, action_count);
   }
-  for (Cap cap : table.caps) ar(cap.max, cap.per_ms);
+  for (Cap cap : table.caps) ar(cap.max, cap.per_ms, cap.fleet);
   return core::exact_fingerprint(bytes);
 }
 

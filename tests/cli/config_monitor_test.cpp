@@ -69,6 +69,21 @@ limits = { restart_daemon = { max = 1, per = "1h" } }
   CHECK(limits.freeze_long_ms == 600'000);
 }
 
+TEST_CASE("config: a limit of an action keeps its limit of the fleet, or has its own") {
+  const auto fleet = [](const std::string& limit) {
+    const auto caps = good("[monitor]\nlimits = { " + limit + " }\n").rules.caps;
+    for (const auto& cap : caps) {
+      if (cap) return cap->fleet;
+    }
+    return UINT32_MAX;
+  };
+  CHECK(fleet(R"(restart_daemon = { max = 1, per = "1h" })") == 10);
+  CHECK(fleet(R"(restart_daemon = { max = 50, per = "1h" })") == 50);
+  CHECK(fleet(R"(restart_daemon = { max = 50, per = "1h", fleet = 20 })") == 20);
+  CHECK(fleet(R"(restart_daemon = { max = 1, per = "1h", fleet = 0 })") == 0);
+  CHECK(fleet(R"(retry_later = { max = 1, per = "1h" })") == 0);
+}
+
 TEST_CASE("config: mistakes in [monitor] say what to do") {
   struct Row {
     const char* text;

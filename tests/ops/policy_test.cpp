@@ -148,6 +148,10 @@ TEST_CASE("policy: what rules an action out") {
        [](Situation& s) {
          s.used = {{open_breaker, 6, s.now_ms + 90'000}};
        }},
+      {"at its cap: 20 of 20 in 1h on the whole fleet, free in 90s",
+       [](Situation& s) {
+         s.used_by_all = {{open_breaker, 20, s.now_ms + 90'000}};
+       }},
       {"no daemon is affected", [](Situation& s) { s.daemon.clear(), s.role.clear(); }},
   };
   const PolicyTable table({rule("r", {open_breaker})});
@@ -163,6 +167,7 @@ TEST_CASE("policy: what rules an action out") {
   }
   Situation below = about();
   below.used = {{open_breaker, 5, 1}};
+  below.used_by_all = {{open_breaker, 19, 1}};
   CHECK(decide(table, below).chosen == open_breaker);
   CHECK(decide(table, below).subject == "slack");
   below.daemon.clear();
@@ -251,6 +256,10 @@ TEST_CASE("policy: a decision is explained, kept as bytes, and made again") {
 
   for (size_t cut = 0; cut < bytes.size(); ++cut) CHECK_FALSE(decode_decision(bytes.substr(0, cut)));
   CHECK_FALSE(decode_decision("\x63" + bytes.substr(1)));
+  // What an older bus wrote lacks the last list.
+  std::string old = bytes.substr(0, bytes.size() - 1);
+  old[0] = 1;
+  CHECK(decode_decision(old).has_value());
 }
 
 TEST_CASE("policy: rules that can never match, contradict or try nothing are named") {
@@ -323,10 +332,13 @@ TEST_CASE("policy: memory fills in measures and caps, forgets, and stays within 
   REQUIRE(situation.used.size() == 1);
   CHECK(situation.used[0].count == 3);
   CHECK(situation.used[0].frees_at_ms == 1000 + 600'000);
+  REQUIRE(situation.used_by_all.size() == 1);
+  CHECK(situation.used_by_all[0].count == 4);
   CHECK(decide(table, situation).chosen == restart_chain);
   situation.now_ms = 601'000;  // the first of the three is ten minutes old
   memory.complete(table, situation);
   CHECK(situation.used[0].count == 2);
+  CHECK(situation.used_by_all[0].count == 2);
   CHECK(decide(table, situation).chosen == restart_daemon);
   CHECK(memory.best(0xabc) == restart_daemon);
   CHECK_FALSE(memory.best(0xdef));

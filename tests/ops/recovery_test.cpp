@@ -265,6 +265,32 @@ TEST_CASE("recovery: caps bound what is done to one subject; then people are cal
                  with_rules(std::move(rules))) == "");
 }
 
+TEST_CASE("recovery: what brings many down is not mended by doing the same to each of them") {
+  OpsConfig rules;
+  rules.policy = {rule({Action::restart_daemon, Action::notify})};
+  rules.caps[static_cast<size_t>(Action::restart_daemon)] = Cap{3, 600'000, 2};
+  CHECK(recovers(R"(
+    note launcher.escalate daemon=a reason=gone tier=ultra
+    note launcher.escalate daemon=b reason=gone tier=ultra
+    note launcher.escalate daemon=c reason=gone tier=ultra
+    note launcher.escalate daemon=d reason=gone tier=ultra
+    incidents                        | i1 i2 i3 i4
+    events 0 kind=policy.restart     | policy.restart policy.restart
+    +11m
+    note launcher.escalate daemon=e reason=gone tier=ultra
+    events 0 kind=policy.restart     | *3
+  )",
+                 with_rules(rules)) == "");
+  rules.caps[static_cast<size_t>(Action::restart_daemon)] = Cap{3, 600'000, 0};
+  CHECK(recovers(R"(
+    note launcher.escalate daemon=a reason=gone tier=ultra
+    note launcher.escalate daemon=b reason=gone tier=ultra
+    note launcher.escalate daemon=c reason=gone tier=ultra
+    events 0 kind=policy.restart     | *3
+  )",
+                 with_rules(rules)) == "");
+}
+
 TEST_CASE("recovery: a flood of dead letters alike is one incident, and it stops when they stop") {
   std::string table;
   for (int i = 1; i <= 12; ++i) table += "push r x | m" + std::to_string(i) + "\n";
