@@ -100,6 +100,17 @@ std::optional<Incident> Incidents::read(uint64_t number, const core::OfficeDesk&
   return Incident::decode(number, bytes);
 }
 
+std::vector<Incident> Incidents::newest_closed(uint64_t most, const core::OfficeDesk& desk) const {
+  std::vector<Incident> newest;
+  std::string bytes;
+  for (uint64_t number = next_number_ - 1; closed_ > 0 && number >= first_closed_ && most > 0;
+       --number, --most) {
+    if (!desk.get(row_of(closed_rows, number), bytes)) continue;
+    if (auto incident = Incident::decode(number, bytes)) newest.push_back(std::move(*incident));
+  }
+  return newest;
+}
+
 const Incident* Incidents::find(std::string_view fingerprint) const {
   const auto found = by_fingerprint_.find(fingerprint);
   return found == by_fingerprint_.end() ? nullptr : &open_.at(found->second);
@@ -325,13 +336,20 @@ bool enforces(std::string_view guard, const core::OfficeDesk& desk) {
 void Incidents::noted(const core::EventRecord& event, core::OfficeDesk& desk) {
   if (event.kind == "message.dead") return note_death(event, desk);
   if (event.kind == "breaker.open" && !enforces("breaker", desk)) return;
-  const auto sign = sign_of(event, &classifier(desk));
+  auto sign = sign_of(event, &classifier(desk));
   if (!sign) return;
-  if (sign->gone) {
-    gone(sign->sighting.fingerprint, desk);
-  } else {
-    saw(sign->sighting, "bus", desk);
-  }
+  if (sign->gone) return gone(sign->sighting.fingerprint, desk);
+  sign->sighting.fingerprint = belongs_to(sign->sighting);
+  saw(sign->sighting, "bus", desk);
+}
+
+// Where work that needs a daemon fails already, that the daemon is red as well is the same outage.
+std::string Incidents::belongs_to(const Sighting& sighting) const {
+  constexpr std::string_view of_daemon = "daemon:";
+  const std::string& own = sighting.fingerprint;
+  if (!own.starts_with(of_daemon) || find(own) != nullptr) return own;
+  const Incident* circuit = find("breaker:needs:" + own.substr(of_daemon.size()));
+  return circuit == nullptr || circuit->cleared_bus_ms != 0 ? own : circuit->fingerprint;
 }
 
 // One dead letter is looked at with DEAD LIST; a group of them, and one that kills, are an incident.

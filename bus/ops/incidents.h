@@ -65,6 +65,8 @@ class Incidents final : public Part {
   std::set<uint64_t> take_touched() { return std::exchange(touched_, {}); }
   // Open or closed; nothing: there is none, or not any more.
   static std::optional<Incident> read(uint64_t number, const core::OfficeDesk& desk);
+  // Those among the newest `most` numbers that are closed, the newest first.
+  std::vector<Incident> newest_closed(uint64_t most, const core::OfficeDesk& desk) const;
   // People are told why; of an open one.
   void notify(uint64_t number, const std::string& why, core::OfficeDesk& desk);
   // The same, and a concern becomes an ultra.
@@ -86,6 +88,8 @@ class Incidents final : public Part {
   // Saves it as well.
   void changed(Incident& incident, std::string_view change, core::Headers about, core::OfficeDesk& desk);
   void forget_old(core::OfficeDesk& desk);
+  // The fingerprint of the incident that this sighting belongs to.
+  std::string belongs_to(const Sighting& sighting) const;
   void note_death(const core::EventRecord& event, core::OfficeDesk& desk);
   const Classifier& classifier(const core::OfficeDesk& desk);
   // When tick() has to look at it next, in bus time.

@@ -222,21 +222,11 @@ void Monitor::learn(const MonitorMark& now, core::OfficeDesk& desk) {
   desk.put(learned_row, encode_monitor(learned_));
 }
 
-// Dead letters that died alike have their incident already.
-void Monitor::leave_to_group(Finding& finding) const {
-  if (incidents_.find(finding.fingerprint) != nullptr) return;
-  for (const auto& [number, incident] : incidents_.all_open()) {
-    if (!incident.fingerprint.starts_with("dead:") || !incident.affects_role(finding.subject)) continue;
-    finding.fingerprint = incident.fingerprint;
-    finding.raises = false;
-    return;
-  }
-}
-
-void Monitor::raise(std::vector<Finding>& findings, bool judges, core::OfficeDesk& desk) {
+void Monitor::raise(std::vector<Finding>& findings, const MonitorMark& base, bool judges,
+                    core::OfficeDesk& desk) {
   std::set<std::string, std::less<>> found;
   for (Finding& finding : findings) {
-    if (finding.kind == "dead") leave_to_group(finding);
+    leave_to_chronicle(finding, base.at_ms, desk);
     if (finding.fingerprint.empty()) continue;
     found.insert(finding.fingerprint);
     if (finding.raises) {
@@ -331,7 +321,7 @@ void Monitor::sweep(const core::op::Sweep& wanted, const core::Caller& caller, c
   report.by = name_of(caller);
   report.findings = findings_of(gather(base, now, desk), config_of(desk).monitor.limits);
   const bool judges = base.at_ms == 0 || now.at_ms - base.at_ms >= MonitorHabits::judge_ms;
-  raise(report.findings, judges, desk);
+  raise(report.findings, base, judges, desk);
   add_open_incidents(look_at_incidents(desk), report.findings);
   report.result = result_of(report.findings);
   const auto ultras = std::count_if(report.findings.begin(), report.findings.end(),

@@ -70,8 +70,9 @@ class Monitor final : public Part {
   std::vector<IncidentLook> look_at_incidents(const core::OfficeDesk& desk) const;
   void learn(const MonitorMark& now, core::OfficeDesk& desk);
   // Opens, sees again and ends incidents; puts their ids into the findings.
-  void raise(std::vector<Finding>& findings, bool judges, core::OfficeDesk& desk);
-  void leave_to_group(Finding& finding) const;
+  void raise(std::vector<Finding>& findings, const MonitorMark& base, bool judges, core::OfficeDesk& desk);
+  // What was counted since `since_ms` and has its incident by the chronicle needs no second one.
+  void leave_to_chronicle(Finding& finding, int64_t since_ms, const core::OfficeDesk& desk) const;
   void keep(const SweepReport& report, const MonitorMark& mark, core::OfficeDesk& desk);
 
   // -- between sweeps (monitor_watch.cpp)

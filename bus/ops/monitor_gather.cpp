@@ -223,6 +223,59 @@ void Monitor::add_claims(core::OfficeDesk& desk, MonitorFacts& facts) const {
   });
 }
 
+namespace {
+
+// Its cause was there at some time from `since_ms` on.
+bool stood_since(const Incident& incident, int64_t since_ms) {
+  const int64_t until_ms = incident.cleared_ms != 0 ? incident.cleared_ms : incident.closed_ms;
+  return until_ms == 0 || until_ms >= since_ms;
+}
+
+bool is_about(const Incident& incident, const core::RoleFacts& role) {
+  if (!incident.roles.empty() && incident.affects_role(role.name)) return true;
+  const auto& needs = role.config->needs;
+  return std::any_of(needs.begin(), needs.end(), [&](const std::string& need) {
+    return !incident.daemons.empty() && incident.affects_daemon(need);
+  });
+}
+
+bool is_of_class(const Incident& incident, std::string_view word) {
+  if (!incident.fingerprint.starts_with(dead_fingerprint(""))) {
+    return core::class_name(incident.error_class) == word;
+  }
+  // Poison counts as bad input, whatever it does to its workers: that is in the evidence.
+  return (incident.detail + " ").find(" class=" + std::string(word) + " ") != std::string::npos;
+}
+
+}  // namespace
+
+void Monitor::leave_to_chronicle(Finding& finding, int64_t since_ms, const core::OfficeDesk& desk) const {
+  constexpr uint64_t looked_at_max = 1'000;
+  const bool dead = finding.kind == "dead";
+  if ((!dead && finding.kind != "errors") || !finding.raises) return;
+  // One that it has opened already goes on.
+  const auto role = desk.role(finding.subject);
+  if (!role || incidents_.find(finding.fingerprint) != nullptr) return;
+  const auto says_it = [&](const Incident& incident) {
+    if (incident.by_person || incident.fingerprint.starts_with("monitor:")) return false;
+    if (finding.tier > incident.tier || !stood_since(incident, since_ms)) return false;
+    if (dead)
+      return incident.fingerprint.starts_with(dead_fingerprint("")) && incident.affects_role(finding.subject);
+    return is_about(incident, *role) && is_of_class(incident, finding.evidence.front().text);
+  };
+  const auto leave = [&](const Incident& incident) {
+    finding.fingerprint = incident.fingerprint;
+    finding.incident = incident.id();
+    finding.raises = false;
+  };
+  for (const auto& [number, incident] : incidents_.all_open()) {
+    if (says_it(incident)) return leave(incident);
+  }
+  for (const Incident& incident : incidents_.newest_closed(looked_at_max, desk)) {
+    if (says_it(incident)) return leave(incident);
+  }
+}
+
 std::vector<IncidentLook> Monitor::look_at_incidents(const core::OfficeDesk& desk) const {
   std::vector<IncidentLook> looks;
   for (const auto& [number, incident] : incidents_.all_open()) {

@@ -84,8 +84,11 @@ Situation PolicyPart::situation_of(const Incident& incident, const Course& cours
   situation.fingerprint = incident_fingerprint(incident.fingerprint).value_or(0);
   situation.error_class = incident.error_class;
   situation.tier = incident.tier;
-  // Where nobody serves a role, nothing that is done to its claims brings somebody.
-  situation.end_is_told = end_is_told(incident.fingerprint) && !incident.fingerprint.starts_with("unserved:");
+  // Where nobody serves a role, nothing that is done to its claims brings somebody. Messages stop dying while
+  // their role is held, and go on when it is not: whatever holds work back would seem to help.
+  situation.end_is_told = end_is_told(incident.fingerprint) &&
+                          !incident.fingerprint.starts_with("unserved:") &&
+                          !incident.fingerprint.starts_with(dead_fingerprint(""));
   situation.count = incident.count;
   situation.spread = static_cast<uint32_t>(incident.roles.size() + incident.daemons.size());
   situation.age_ms = std::max<int64_t>(0, now.wall_ms - incident.opened_ms);

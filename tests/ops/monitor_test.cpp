@@ -301,20 +301,29 @@ TEST_CASE("monitor: claims that are held long, or stuck") {
 }
 
 TEST_CASE(
-    "monitor: dead letters that died alike have one incident, and the policy leaves the monitor's to "
-    "people") {
+    "monitor: what the chronicle has an incident for gets no second one, and the policy leaves the monitor's "
+    "to people") {
   MonitorConfig monitor;
   monitor.role.clear();
   const core::BusConfig config = with_monitor(monitor);
   CHECK(swept(window(1, 30, 12, true) + R"(
     incidents                        | i1
     sweep                            | number=1 findings=2
-    incidents                        | i1 i2
-    incidentget i2                   | fingerprint=monitor:errors:r:timeout tier=concern
+    incidents                        | i1
     +100m
-    incidentget i2                   | tier=concern
+    incidents                        | none
+    sweep                            | number=2 findings=0
+  )",
+              config) == "");
+  CHECK(swept(window(1, 30, 12) + R"(
+    incidents                        | none
+    sweep                            | number=1 findings=2
+    incidents                        | i1 i2
+    incidentget i1                   | fingerprint=monitor:errors:r:timeout tier=concern
+    +100m
+    incidentget i1                   | tier=concern
     role r                           | breaker=closed paused=0
-    events 0 kind=policy.decision    | policy.decision
+    events 0 kind=policy.decision    | none
   )",
               config) == "");
 }

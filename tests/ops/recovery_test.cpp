@@ -6,22 +6,18 @@
 #include <utility>
 #include <vector>
 
-#include "bus/core/bus.h"
 #include "bus/ops/course.h"
 #include "bus/ops/entry_fields.h"
 #include "bus/ops/ops_config.h"
 #include "bus/ops/policy_part.h"
 #include "bus/ops/registry.h"
 #include "guards/registry.h"
+#include "tests/ops/rig.h"
 #include "tests/scenario/scenario.h"
-#include "tests/support/fake_clock.h"
-#include "tests/support/memory_store.h"
 #include "tests/support/reply_tree.h"
 
 namespace pawl::ops {
 namespace {
-
-namespace op = core::op;
 
 core::BusConfig with_rules(OpsConfig rules, core::BusConfig config = {}) {
   config.office = std::make_shared<OpsConfig>(std::move(rules));
@@ -351,81 +347,6 @@ TEST_CASE("recovery: off and observe") {
 }
 
 namespace {
-
-// A bus whose clock stops wherever it has asked to be woken; optionally opened anew after each step.
-class Rig {
- public:
-  explicit Rig(const core::BusConfig& config, bool restarts = false) : config_(config), restarts_(restarts) {
-    open();
-  }
-  void pass(int64_t ms) {
-    const int64_t end = clock_.now().mono_ms + ms;
-    while (clock_.now().mono_ms < end) {
-      const int64_t wakeup = bus_->next_wakeup_ms().value_or(INT64_MAX);
-      clock_.advance(std::max<int64_t>(1, std::min(wakeup, end) - clock_.now().mono_ms));
-      turn();
-    }
-  }
-  void close(std::string_view incident) { ask(op::IncidentClose{incident, "mended"}); }
-  void beat(std::string_view state = "") {
-    op::Beat beat;
-    beat.state = state;
-    beat.daemon = "slack";
-    beat.boot = "b1";
-    beat.interval_ms = 1000;
-    ask(beat);
-  }
-  std::vector<test::Value> events(std::string_view kind) {
-    op::Events events;
-    events.after = 0;
-    events.count = 1000;
-    events.kind = kind;
-    return ask(events).items.at(1).items;
-  }
-  std::string row(std::string_view key) {
-    std::string value;
-    store_.get(core::Table::ops, key, value);
-    return value;
-  }
-
- private:
-  void open() {
-    bus_.reset();
-    guards_ = guards::make_guard_chain();
-    ops_ = make_ops();
-    bus_ = std::move(*core::Bus::open(store_, config_, *guards_, ops_.get()));
-    turn();
-  }
-  void end_turn() {
-    bus_->tick(outbox_);
-    for (int i = 0; i < 3 && bus_->has_changes(); ++i) {
-      REQUIRE(store_.write(bus_->seal()));
-      bus_->committed();
-    }
-  }
-  void turn() {
-    bus_->begin_turn(clock_.now());
-    end_turn();
-  }
-  test::Value ask(const core::Operation& operation) {
-    bus_->begin_turn(clock_.now());
-    bus_->apply(1, operation, outbox_);
-    end_turn();
-    auto replies = outbox_.take();
-    test::Value value = replies.empty() ? test::Value::nil() : std::move(replies.back().value);
-    if (restarts_) open();
-    return value;
-  }
-
-  core::BusConfig config_;
-  bool restarts_;
-  test::MemoryStore store_;
-  test::FakeClock clock_;
-  test::RecordingOutbox outbox_;
-  std::unique_ptr<guards::GuardChain> guards_;
-  std::unique_ptr<Ops> ops_;
-  std::unique_ptr<core::Bus> bus_;
-};
 
 // A week in which a daemon that others need is down each day: for a while nothing helps, then it comes back.
 std::string week(bool restarts, std::vector<test::Value>* decisions = nullptr,
