@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "bus/ops/coding.h"
+#include "bus/ops/dot_text.h"
 #include "bus/ops/entry_fields.h"
 #include "bus/ops/failures.h"
 
@@ -52,17 +53,8 @@ void sort_neighbours(std::vector<GraphAnswer::Neighbour>& all) {
   std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.count > b.count; });
 }
 
-std::string quoted(std::string_view text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
-  }
-  return out + "\"";
-}
-
 std::string dot_id(const Node& node) {
-  return quoted(std::string(name_of(node.kind, node_kind_names)) + ":" + node.name);
+  return dot_quoted(std::string(name_of(node.kind, node_kind_names)) + ":" + node.name);
 }
 
 constexpr std::array<std::string_view, 6> shapes = {"box", "ellipse", "cylinder", "note", "cds", "octagon"};
@@ -261,7 +253,7 @@ std::string IncidentGraph::dot() const {
     std::string label = node.name;
     if (node.kind == NodeKind::fingerprint) label += " " + example_of(*fingerprint_from(node.name));
     out += "  " + dot_id(node) + " [shape=" + std::string(shapes[static_cast<size_t>(node.kind)]) +
-           ", label=" + quoted(label) + "];\n";
+           ", label=" + dot_quoted(label) + "];\n";
   }
   for (const auto& [key, edge] : edges) {
     std::string label(name_of(key.kind, edge_kind_names));
@@ -271,7 +263,7 @@ std::string IncidentGraph::dot() const {
     } else if (edge.count > 0) {
       label += " " + std::to_string(edge.count);
     }
-    out += "  " + dot_id(key.from) + " -> " + dot_id(key.to) + " [label=" + quoted(label) + "];\n";
+    out += "  " + dot_id(key.from) + " -> " + dot_id(key.to) + " [label=" + dot_quoted(label) + "];\n";
   }
   return out + "}\n";
 }

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import unittest
+import xml.etree.ElementTree
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../e2e"))
 import harness  # noqa: E402
@@ -93,13 +94,38 @@ class MemoryTest(Base):
         self.assertIn(b"nothing is known of the fingerprint 'nonsense'", done.stderr)
         self.pawl("graph", fingerprint, "--dot", expect=2)
 
-    def test_graphviz_takes_it(self):
-        self.fail_one("web", "transient", "odd \"quotes\" \\ and <angles> {braces} | bars")
+    def test_graphviz_draws_it_with_every_label(self):
+        odd = ['a " alone, \\ and \\n \\l \\N', "<angles> {braces} | bars; R&amp;D &nbsp;", "Größe 漢字 🦊 fehlt", "ends with \\", "a -> b [x=y] // c"]
+        for text in odd:
+            self.fail_one("web", "transient", text)
+        self.fail_one("ma-il.x:1", "timeout", "tab\there\nand a second line")
+        self.pawl("incident", "open", "--tier", "concern", "--title", "two\nlines, \"quoted\" \\ ünd so", expect=0)
         dot = self.text("graph", "--dot")
         self.assertTrue(dot.startswith("digraph pawl {\n"))
         if shutil.which("dot") is None:
             self.skipTest("graphviz is not installed")
-        subprocess.run(["dot", "-Tsvg"], input=dot.encode(), check=True, stdout=subprocess.DEVNULL)
+        done = subprocess.run(["dot", "-Tsvg"], input=dot.encode(), capture_output=True, timeout=120, check=False)
+        self.assertEqual((done.returncode, done.stderr), (0, b""), dot)
+        svg = "{http://www.w3.org/2000/svg}"
+        drawn = [element.text.replace("\u00a0", " ") for element in xml.etree.ElementTree.fromstring(done.stdout).iter(svg + "text")]
+        for text in odd:
+            self.assertTrue(any(label.endswith(" transient: " + text) for label in drawn), (text, drawn))
+        for name in ("web", "db", "ma-il.x:1", "runner", "depends on"):
+            self.assertIn(name, drawn)
+        self.assertTrue(any(label.endswith(" timeout: tab here") for label in drawn), drawn)
+        edges = len(self.json("graph"))
+        self.assertEqual(done.stdout.count(b'class="edge"'), edges)
+
+    def test_bytes_that_are_no_text_are_drawn_all_the_same(self):
+        self.pawl("push", "web", "x", expect=0)
+        claim = self.json("claim", "web", "--daemon", "runner@b1")[0]
+        self.pawl("fail", claim["id"], claim["token"], "--class", "transient", "--text", os.fsdecode(b"half a \xc3 \xff."), "--dead", expect=0)
+        if shutil.which("dot") is None:
+            self.skipTest("graphviz is not installed")
+        drawing = self.pawl("graph", "--dot", expect=0).stdout
+        done = subprocess.run(["dot", "-Tsvg"], input=drawing, capture_output=True, timeout=120, check=False)
+        self.assertEqual((done.returncode, done.stderr), (0, b""), drawing)
+        self.assertIn(b"half a", done.stdout)
 
     def test_what_no_rule_knows_and_the_rule_that_is_suggested(self):
         self.fail_one("web", "unknown", "phase of the moon")

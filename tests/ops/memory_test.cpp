@@ -3,6 +3,7 @@
 
 #include "bus/core/fingerprint.h"
 #include "bus/ops/distiller.h"
+#include "bus/ops/dot_text.h"
 #include "bus/ops/entry_fields.h"
 #include "bus/ops/incident_graph.h"
 #include "bus/ops/memory_fold.h"
@@ -431,4 +432,18 @@ TEST_CASE("memory: what no rule knows is grouped, until one does") {
 }
 
 }  // namespace
+TEST_CASE("graph: text as Graphviz takes it") {
+  const std::pair<std::string_view, std::string_view> table[] = {
+      {"", R"("")"},
+      {R"(a "b" \n)", R"("a \"b\" \\n")"},
+      {"a\nb\tc\x7f", R"("a b c ")"},
+      {"R&D &nbsp;", R"("R&amp;D &amp;nbsp;")"},
+      {"Größe 漢 🦊", R"("Größe 漢 🦊")"},
+      {"half \xc3", R"("half ?")"},
+      {"\xff\xc0\xaf\xe0\x80\x80\xed\xa0\x80\xf4\x90\x80\x80.", R"("?????????????.")"},
+      {"\xf0\x9f\xa6", R"("???")"},
+  };
+  for (const auto& [text, quoted] : table) CHECK(dot_quoted(text) == quoted);
+}
+
 }  // namespace pawl::ops
