@@ -6,6 +6,7 @@
 #include "bus/ops/ops_config.h"
 #include "bus/ops/registry.h"
 #include "guards/registry.h"
+#include "tests/ops/rig.h"
 #include "tests/scenario/scenario.h"
 
 namespace pawl::ops {
@@ -88,6 +89,34 @@ TEST_CASE("notices: what was told is told once, a restart in between or not; a f
     notices                          | slack
   )",
                 told({channel("slack")})) == "");
+}
+
+TEST_CASE("notices: a channel that is new is told of the ultras that are open, once") {
+  for (const bool at_start : {false, true}) {
+    Rig rig(told({channel("slack")}));
+    op::IncidentOpen opened;
+    opened.tier = Tier::ultra;
+    opened.title = "prod is down";
+    rig.ask(opened);
+    opened.tier = Tier::concern;
+    opened.title = "mail is slow";
+    rig.ask(opened);
+    const auto sent_to = [&](std::string_view channel) {
+      std::string titles;
+      for (const test::Value& entry : rig.events("notify.sent")) {
+        if (entry.field("to")->text == channel) titles += entry.field("title")->text + ";";
+      }
+      return titles;
+    };
+    const std::string before = sent_to("slack");
+    rig.configure(told({channel("slack"), channel("pager"), channel("mail", {Tier::concern})}), at_start);
+    CHECK(sent_to("pager") == "ultra opened: prod is down;");
+    CHECK(sent_to("mail").empty());
+    CHECK(sent_to("slack") == before);
+    rig.restart();
+    rig.pass(60'000);
+    CHECK(sent_to("pager") == "ultra opened: prod is down;");
+  }
 }
 
 // 500 times red in a week, each time for less than it takes to close the incident.

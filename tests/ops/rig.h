@@ -59,6 +59,15 @@ class Rig {
     end_turn();
   }
 
+  // As RELOAD does; or with a restart.
+  void configure(const core::BusConfig& config, bool at_start) {
+    config_ = config;
+    if (at_start) return restart();
+    bus_->begin_turn(clock_.now());
+    bus_->reconfigure(config_, "notify", "tests");
+    end_turn();
+  }
+
   void close(std::string_view incident) { ask(op::IncidentClose{incident, "mended"}); }
   void beat(std::string_view state = "") {
     op::Beat beat;
