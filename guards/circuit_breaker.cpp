@@ -353,8 +353,13 @@ void CircuitBreaker::settle_probe(Named named, const core::Ending& ending, core:
     circuit.reason = "the probe " + message + " ended as " +
                      (ending.outcome == Outcome::failed ? quote(ending) : "lapsed");
   }
-  store(named, before,
-        {{"message", message}, {"delivery", std::to_string(ending.delivery)}, {"unspent", "0"}}, desk);
+  core::Headers reason;
+  if (ending.outcome == Outcome::failed) {
+    reason.emplace_back("class", std::string(core::class_name(ending.error_class)));
+  }
+  reason.insert(reason.end(),
+                {{"message", message}, {"delivery", std::to_string(ending.delivery)}, {"unspent", "0"}});
+  store(named, before, std::move(reason), desk);
 }
 
 // ---- ROLE --------------------------------------------------------------------

@@ -276,6 +276,69 @@ TEST_CASE("incidents: what in the chronicle is one") {
   }
 }
 
+TEST_CASE("incidents: a daemon that turns red while the circuit of its work is open is the same outage") {
+  core::BusConfig config;
+  config.roles["mail"].needs = {"slack"};
+  CHECK(watched(R"(
+    beat slack interval=1000
+    push mail x                      | m1
+    push mail x                      | m2
+    push mail x                      | m3
+    push mail x                      | m4
+    push mail x                      | m5
+    claim w mail n=5                 | *5
+    fail m1 dependency_down 'slack: gone'
+    & fail m2 dependency_down 'slack: gone'
+    & fail m3 dependency_down 'slack: gone'
+    & fail m4 dependency_down 'slack: gone'
+    & fail m5 dependency_down 'slack: gone'
+    incidentget i1                   | fingerprint=breaker:needs:slack tier=concern count=1
+    +4s
+    daemon slack                     | colour=red
+    incidents                        | i1
+    incidentget i1                   | tier=concern count=2 class=dependency_down
+    +6m
+    incidents                        | i1
+    incidentget i1                   | tier=ultra count=3
+    beat slack interval=1000
+    incidentget i1                   | -cleared_at
+    claim w mail                     | m1
+    ack m1                           | OK
+    incidentget i1                   | cleared_at=+0
+    +10s
+    incidents                        | i1 i2
+    incidentget i2                   | fingerprint=daemon:slack
+  )",
+                config) == "");
+}
+
+TEST_CASE("incidents: a circuit that opens again after its probe is still of the class that opened it") {
+  CHECK(watched(R"(
+    push r    x                      | m1
+    push r    x                      | m2
+    push r    x                      | m3
+    push r    x                      | m4
+    push r    x                      | m5
+    claim w r n=5                    | *5
+    fail m1 crash 'signal 11'
+    & fail m2 crash 'signal 11'
+    & fail m3 crash 'signal 11'
+    & fail m4 crash 'signal 11'
+    & fail m5 crash 'signal 11'
+    incidentget i1                   | fingerprint=breaker:role:r class=crash count=1
+    +6s
+    claim w r                        | m1
+    fail m1 crash 'signal 11'
+    claim w r                        | m2
+    fail m2 crash 'signal 11'
+    claim w r                        | m3
+    fail m3 crash 'signal 11'
+    claim w r                        | m4
+    fail m4 crash 'signal 11'
+    incidentget i1                   | class=crash count=2
+  )") == "");
+}
+
 TEST_CASE("incidents: a row of the first version is read, damage is not") {
   Incident incident;
   incident.number = 3;
