@@ -123,19 +123,33 @@ TEST_CASE("notices: a channel that is new is told of the ultras that are open, o
 TEST_CASE("a week: a daemon that flaps is one incident and three notices") {
   core::BusConfig config = told({channel("slack")});
   config.incidents.settle_ms = 3'600'000;
-  std::string table = "beat svc interval=300000\n+18m\nincidents | i1\nincidentack i1 owner=ann\n";
-  for (int i = 0; i < 500; ++i) table += "beat svc interval=300000\n+18m\n";
-  table += R"(
-    incidentget i1                   | state=open tier=concern count=501
-    incidents closed                 | none
-    beat svc interval=300000
-    beat svc interval=300000 state=stopping
-    +3h
-    incidents                        | none
-    events 0 kind=notify.sent        | notify.sent notify.sent notify.sent
-    notices                          | slack
-  )";
-  CHECK(watched(table, config) == "");
+  for (const bool restarts : {false, true}) {
+    Rig rig(config, restarts);
+    op::Beat beat;
+    beat.daemon = "svc";
+    beat.interval_ms = 300'000;
+    const auto flap = [&] {
+      rig.ask(beat);
+      rig.pass(18 * 60'000);
+    };
+    flap();
+    op::IncidentAck ack;
+    ack.id = "i1";
+    ack.owner = "ann";
+    CHECK(rig.ask(ack).text == "OK");
+    for (int i = 0; i < 500; ++i) flap();
+    const test::Value incident = rig.ask(op::IncidentGet{"i1"});
+    CHECK(incident.field("state")->text == "open");
+    CHECK(incident.field("tier")->text == "concern");
+    CHECK(incident.field("count")->number == 501);
+    rig.ask(beat);
+    beat.state = "stopping";
+    rig.ask(beat);
+    rig.pass(3 * 3'600'000);
+    CHECK(rig.events("incident.opened").size() == 1);
+    CHECK(rig.events("incident.closed").size() == 1);
+    CHECK(rig.events("notify.sent").size() == 3);
+  }
 }
 
 }  // namespace pawl::ops
