@@ -75,6 +75,7 @@ bool step(Circuit& circuit, CircuitEvent event, int64_t now_ms, const core::Guar
     case CircuitState::closed:
       if (event != CircuitEvent::trip) return false;
       open(circuit, first_cooldown_ms(config), now_ms);
+      circuit.opened_ms = now_ms;
       return true;
     case CircuitState::open:
       if (event != CircuitEvent::cooled || now_ms < circuit.cooled_at_ms()) return false;
@@ -93,7 +94,7 @@ std::string encode_circuit(const Circuit& circuit) {
   out += static_cast<char>(circuit.crashes ? 1 : 0);
   core::RecordWriter writer(out);
   fields(writer, circuit);
-  writer(circuit.by);
+  writer(circuit.by, circuit.opened_ms);
   return out;
 }
 
@@ -111,10 +112,13 @@ std::optional<Circuit> decode_circuit(std::string_view bytes) {
   core::RecordReader reader(bytes.substr(3));
   fields(reader, circuit);
   if (version >= 2) reader(circuit.by);
+  circuit.opened_ms = circuit.since_ms;
+  if (version >= 3) reader(circuit.opened_ms);
   const bool open = circuit.state == CircuitState::open;
-  if (!reader.whole() || circuit.since_ms < 0 || circuit.cooldown_ms < 1 || circuit.probe_ms < 0 ||
-      circuit.cooldown_ms > limits::duration_ms_max || (open && circuit.probe_is_out()) ||
-      circuit.unsure >= Circuit::unsure_max || circuit.suspects.size() > Circuit::suspects_max) {
+  if (!reader.whole() || circuit.opened_ms < 0 || circuit.since_ms < circuit.opened_ms ||
+      circuit.cooldown_ms < 1 || circuit.probe_ms < 0 || circuit.cooldown_ms > limits::duration_ms_max ||
+      (open && circuit.probe_is_out()) || circuit.unsure >= Circuit::unsure_max ||
+      circuit.suspects.size() > Circuit::suspects_max) {
     return std::nullopt;
   }
   return circuit;

@@ -31,13 +31,14 @@ enum class CircuitEvent : uint8_t {
 // Legal moves: closed → open → half_open → open or closed. At most one probe is out, and only while half
 // open. Times are bus time, in milliseconds.
 struct Circuit {
-  static constexpr uint8_t version_now = 2;  // since 2: by
+  static constexpr uint8_t version_now = 3;  // since 2: by; since 3: opened_ms
   // Messages that failed as probes are remembered, up to so many; see CircuitBreaker.
-  static constexpr size_t suspects_max = 4;
+  static constexpr size_t suspects_max = 1'000;
   // So many unsure probes of one half-open period are as good as a failed one.
   static constexpr uint32_t unsure_max = 4;
 
   CircuitState state = CircuitState::closed;
+  int64_t opened_ms = 0;           // not closed since
   int64_t since_ms = 0;            // open since, or half open since
   int64_t cooldown_ms = 0;         // how long it stays open this time
   int64_t probe_ms = 0;            // when the probe that is out was granted; 0: none is

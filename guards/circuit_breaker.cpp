@@ -231,11 +231,32 @@ bool CircuitBreaker::makes_outage(Named named, const core::Ending& ending, const
       .makes_outage(failure_of(ending, desk), desk);
 }
 
+// A message that crashed as a probe, or failed as one before, lets others try, if there are any: a batch of
+// that kind, first in its lane, would keep the circuit open for ever. It rests for as long as the outage has
+// lasted: there is time for ever more others to be tried, and after an outage it comes late by no more than
+// that.
+int64_t CircuitBreaker::rest_ms(const std::vector<Named>& tried, const core::Ending& ending,
+                                const core::Desk& desk) const {
+  if (ending.role.depth(core::MessageState::ready) == 0) return 0;
+  int64_t rest_ms = 0;
+  for (const Named named : tried) {
+    const Circuit& circuit = *find(named);
+    const bool again = circuit.suspects_message(ending.message.sequence);
+    if (ending.error_class != ErrorClass::crash && !again) return 0;
+    rest_ms = std::max(rest_ms, desk.clocks().bus_ms - circuit.opened_ms);
+  }
+  return rest_ms;
+}
+
 core::Ruling CircuitBreaker::judge(const core::Ending& ending, const core::Desk& desk) const {
   if (!is_outage_failure(ending) || PAWL_FAULT(breaker_spends)) return {};
-  const auto unspent = [](const std::string& why) { return core::Ruling{false, false, "not spent: " + why}; };
   const bool crash = ending.error_class == ErrorClass::crash;
   const std::vector<Named> tried = probe_of(ending);
+  const auto unspent = [&](const std::string& why) {
+    const int64_t ms = rest_ms(tried, ending, desk);
+    return core::Ruling{false, false, "not spent: " + why + (ms > 0 ? "; it rests while others try" : ""),
+                        ms};
+  };
   for (const Named named : counts_for(ending)) {
     if (const Circuit* circuit = find(named)) {
       // No crash was part of this outage: it may be a message that kills whoever tries it.

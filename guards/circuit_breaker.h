@@ -90,6 +90,8 @@ class CircuitBreaker final : public Guard {
   // The circuits whose probe this delivery was.
   std::vector<Named> probe_of(const core::Ending& ending) const;
   OutageFailure failure_of(const core::Ending& ending, const core::Desk& desk) const;
+  // How long a message rests whose failure as a probe is not spent; 0: it is tried again as usual.
+  int64_t rest_ms(const std::vector<Named>& tried, const core::Ending& ending, const core::Desk& desk) const;
   bool makes_outage(Named named, const core::Ending& ending, const core::Desk& desk) const;
 
   void trip(Named named, const core::Ending& ending, bool give_back, core::Desk& desk);

@@ -184,7 +184,7 @@ core::Ruling GuardChain::judge(const core::Ending& ending, const core::Desk& des
     }
     ++link->counters.refused;
     // What is not spent cannot be poison.
-    if (!one.spend) return core::Ruling{false, false, std::move(one.reason)};
+    if (!one.spend) return core::Ruling{false, false, std::move(one.reason), one.rest_ms};
     if (!ruling.poison) ruling = std::move(one);
   }
   return ruling;

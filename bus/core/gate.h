@@ -119,6 +119,7 @@ struct Ruling {
   bool spend = true;    // an outage's failures are not
   bool poison = false;  // dead now, whatever attempts are left
   std::string reason;   // for the chronicle and the dead letter
+  int64_t rest_ms = 0;  // after a FAIL: not before is it tried again, whatever its backoff says
 };
 
 // Usage that a delivery has reported; totals so far.

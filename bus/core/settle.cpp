@@ -286,7 +286,8 @@ void Machine::fail_claim(LiveClaim& claim, const op::Fail& fail, ReplyWriter& wr
     return state_only(MessageState::dead);
   }
   const int64_t delay_ms =
-      fail.retry_in_ms.has_value() ? *fail.retry_in_ms : backoff_ms(role, fail.error_class, before);
+      std::max(ruling.rest_ms,
+               fail.retry_in_ms.has_value() ? *fail.retry_in_ms : backoff_ms(role, fail.error_class, before));
   place_due(key, life, head_.bus_ms + delay_ms, false);
   put_life(key, life);
   shift(role, MessageState::claimed, MessageState::scheduled);

@@ -83,9 +83,10 @@ TEST_CASE("breaker on a bus: an outage of hours kills nobody") {
     mpush r a b c                   | m1 m2 m3
     claim w r n=3                   | m1 m2 m3
     fail m1 transient x             | state=scheduled
-    & fail m2 transient x           | state=scheduled
-    & fail m3 transient x           | state=scheduled
+    & fail m2 transient x in=86400000 | state=scheduled
+    & fail m3 transient x in=86400000 | state=scheduled
   )";
+  // While there is no other one to try, none rests.
   for (int i = 0; i < 30; ++i) table += "+40s\nclaim w r | m1\nfail m1 transient x | state=scheduled\n";
   table += R"(
     get m1                          | spent=0 attempt=1 deliveries=31
@@ -178,6 +179,36 @@ TEST_CASE("breaker on a bus: a probe that comes back, lapses or loses its connec
                 quick()) == "");
 }
 
+TEST_CASE("breaker on a bus: those that kill their workers, first in their lane, let others try") {
+  CHECK(guarded(R"(
+    mpush r a b c d e               | m1 m2 m3 m4 m5
+    claim w r n=3                   | m1 m2 m3
+    fail m1 crash x in=0            | state=scheduled
+    & fail m2 crash x in=0          | state=scheduled
+    & fail m3 crash x in=0          | state=scheduled
+    +5s
+    claim w r                       | m1
+    fail m1 crash x in=0            | state=scheduled at=+5000
+    claim w r                       | m2
+    fail m2 crash x in=0            | state=scheduled at=+5000
+    claim w r                       | m3
+    fail m3 crash x in=0            | state=scheduled at=+5000
+    get m3                          | spent=0 state=scheduled
+    claim w r                       | m4
+    ack m4                          | OK
+    role r                          | breaker=closed
+    claim w r                       | m5
+    ack m5                          | OK
+    claim w r                       | none
+    +5s
+    claim w r n=3                   | m1 m2 m3
+    get m1                          | spent=0
+    fail m1 crash x in=0            | state=scheduled
+    get m1                          | spent=1
+  )",
+                quick()) == "");
+}
+
 TEST_CASE("breaker on a bus: one that always fails first in its lane does not hold the others for ever") {
   CHECK(guarded(R"(
     mpush r a b c                   | m1 m2 m3
@@ -190,7 +221,8 @@ TEST_CASE("breaker on a bus: one that always fails first in its lane does not ho
     fail m1 timeout x               | state=scheduled
     +10s
     claim w r                       | m1
-    fail m1 timeout x               | state=scheduled
+    # it rests for as long as the outage has lasted
+    fail m1 timeout x               | state=scheduled at=+15000
     claim w r                       | m2
     ack m2                          | OK
     claim w r                       | m3
@@ -313,8 +345,8 @@ TEST_CASE("poison on a bus: what an outage did is not poison") {
     mpush r a b c                   | m1 m2 m3
     claim w r n=3                   | m1 m2 m3
     fail m1 crash x in=0            | state=scheduled
-    & fail m2 crash x in=0          | state=scheduled
-    & fail m3 crash x in=0          | state=scheduled
+    & fail m2 crash x in=86400000 | state=scheduled
+    & fail m3 crash x in=86400000 | state=scheduled
     +5s
     claim w r                       | m1
     fail m1 crash x in=0            | state=scheduled

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "bus/core/archive.h"
 #include "guards/circuit.h"
 
 namespace pawl::guards {
@@ -207,13 +208,21 @@ TEST_CASE("circuit: whatever comes, only legal moves, one probe, growing cooldow
 TEST_CASE("circuit: a damaged row is no circuit") {
   Circuit circuit = half_open_circuit(11'500, 2);
   circuit.crashes = true;
+  circuit.opened_ms = circuit.since_ms;
   const std::string row = encode_circuit(circuit);
   CHECK(decode_circuit(row) == circuit);
   for (size_t length = 0; length < row.size(); ++length) CHECK_FALSE(decode_circuit(row.substr(0, length)));
   CHECK_FALSE(decode_circuit(row + "x"));
-  // As version 1 wrote it: nobody has it opened.
-  std::string older = row.substr(0, row.size() - 1);
-  older[0] = 1;
+  // As version 2 wrote it: when it was opened is not known. As version 1 did: nor who had it opened.
+  std::string by;
+  core::RecordWriter{by}(circuit.by);
+  std::string tail = by;
+  core::RecordWriter{tail}(circuit.opened_ms);
+  std::string oldest = row.substr(0, row.size() - tail.size());
+  oldest[0] = 1;
+  CHECK(decode_circuit(oldest) == circuit);
+  std::string older = oldest + by;
+  older[0] = 2;
   CHECK(decode_circuit(older) == circuit);
   const auto with = [&](size_t at, char byte) {
     std::string damaged = row;
@@ -221,7 +230,7 @@ TEST_CASE("circuit: a damaged row is no circuit") {
     return decode_circuit(damaged);
   };
   CHECK_FALSE(with(0, 0));
-  CHECK_FALSE(with(0, 3));  // a newer version
+  CHECK_FALSE(with(0, Circuit::version_now + 1));
   CHECK_FALSE(with(1, 0));  // closed ones have no row
   CHECK_FALSE(with(1, 3));
   CHECK_FALSE(with(2, 2));
@@ -233,6 +242,8 @@ TEST_CASE("circuit: a damaged row is no circuit") {
   CHECK(of([](Circuit&) {}));
   CHECK_FALSE(of([](Circuit& c) { c.state = State::open; }));  // with a probe out
   CHECK_FALSE(of([](Circuit& c) { c.since_ms = -1; }));
+  CHECK_FALSE(of([](Circuit& c) { c.opened_ms = c.since_ms + 1; }));
+  CHECK_FALSE(of([](Circuit& c) { c.opened_ms = -1; }));
   CHECK_FALSE(of([](Circuit& c) { c.cooldown_ms = 0; }));
   CHECK_FALSE(of([](Circuit& c) { c.cooldown_ms = limits::duration_ms_max + 1; }));
   CHECK_FALSE(of([](Circuit& c) { c.probe_ms = -1; }));

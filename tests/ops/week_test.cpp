@@ -232,7 +232,9 @@ class Imports final : public Fleet {
   static constexpr int pushed_at = day + sweep_at - 20;
   static constexpr int mended_at = 3 * day + 9 * 60;
 
-  explicit Imports(int restart_every = 0, int to = week) : Fleet(config()) {
+  // `signals`: what kills its worker is told of by a runner, instead of found out by a launcher.
+  explicit Imports(int restart_every = 0, int to = week, bool signals = false)
+      : Fleet(config()), signals_(signals) {
     load = {{"import", {2, 0}}, {"mail", {2, 30}}};
     run(0, mended_at, restart_every);
     before_replay = rig.ask(op::RoleInfo{"import"});
@@ -248,6 +250,8 @@ class Imports final : public Fleet {
   int slowest = 0;  // minutes that a good one took
 
  private:
+  const bool signals_;
+
   static core::BusConfig config() {
     core::BusConfig config = watched_fleet();
     config.roles["import"].lease_ms = 5 * minute_ms;
@@ -294,6 +298,10 @@ class Imports final : public Fleet {
       ack.id = id;
       ack.token = token;
       rig.ask(ack);
+    } else if (number % 4 == 0 && signals_) {
+      fail.error_class = core::ErrorClass::crash;
+      fail.text = "signal 11";
+      rig.ask(fail);
     } else if (number % 4 == 0) {
       rig.ask(op::Reap{"importer", boot});  // it took its process along
     } else if (number % 4 == 1) {
@@ -416,6 +424,27 @@ TEST_CASE("a week: a batch that kills its workers is buried, told of once, and d
   CHECK(number_of(costliest, "failures") == 250);
   CHECK(number_of(costliest, "cost") == 250'000);
   CHECK(number_of(costliest, "incidents") == 1);
+}
+
+// Many that crash alike look like an outage: the circuit opens, and first in line stands one that kills
+// whoever tries it.
+TEST_CASE("a week: a batch whose workers die by a signal holds its role up for a while, not for ever") {
+  Imports imports(0, week, true);
+  // Two quarters of the batch hold a probe for five minutes each, or kill it: a day, where it was for ever.
+  CHECK(imports.slowest < 24 * 60);
+  CHECK(number_of(imports.before_replay, "dead") == Imports::batch);
+  CHECK(number_of(imports.before_replay, "ready") <= 4);
+  for (const auto& [payload, count] : imports.deliveries) {
+    if (Imports::bad(payload)) CHECK(count <= 12);
+  }
+  // Nobody acknowledges the two ultras of the hours that it waits, so they are repeated; else it is a
+  // handful.
+  const auto notices = imports.all("notify.sent", "notice");
+  CHECK(notices.size() - static_cast<size_t>(std::count(notices.begin(), notices.end(), "reminder")) < 30);
+  const auto opened = imports.all("incident.opened", "fingerprint");
+  CHECK(std::count(opened.begin(), opened.end(), "breaker:role:import") == 1);
+  CHECK(imports.count("import", "dead") == 0);
+  CHECK(imports.count("import", "done_total") == imports.pushed["import"] + Imports::batch - 2);
 }
 
 TEST_CASE("a week: with a batch that kills, twice the same bytes") {

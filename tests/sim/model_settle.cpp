@@ -124,11 +124,13 @@ void Model::judge_fail(ModelMessage& message, const op::Fail& fail, const Value&
         return;
       }
       const int64_t delay = at->number - wall_;
-      if (fail.retry_in_ms && delay != *fail.retry_in_ms) {
+      // A probe may rest, for as long as an outage can have lasted.
+      const bool rests = in_doubt && delay > fail.retry_in_ms.value_or(range.second) && delay <= bus_;
+      if (!rests && fail.retry_in_ms && delay != *fail.retry_in_ms) {
         wrong(what + ": RETRYIN " + std::to_string(*fail.retry_in_ms) + " became a delay of " +
               std::to_string(delay));
       }
-      if (!fail.retry_in_ms && (delay < range.first || delay > range.second)) {
+      if (!rests && !fail.retry_in_ms && (delay < range.first || delay > range.second)) {
         wrong(what + ": a back-off of " + std::to_string(delay) + " ms, expected " +
               std::to_string(range.first) + " to " + std::to_string(range.second));
       }
